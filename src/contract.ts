@@ -1,0 +1,174 @@
+/**
+ * What a stage may see, and nothing else: typed params, read-only inputs, an empty folder per output, numbers drawn
+ * from its own seed, and ways to tell what is happening. A stage that keeps to this is a function of its key manifest,
+ * and only then may its outputs be cached.
+ *
+ * This file is a leaf: stages, workers and the planner all import it; it imports only other leaves.
+ */
+import type { JsonObject, JsonValue } from "./json.ts";
+import type { Rng } from "./rng.ts";
+
+/** What an output is, so that it can be connected only to an input that takes it. Built-in kinds are listed in ARCHITECTURE.md. */
+export type ArtifactKind = string;
+
+export interface InputPort {
+  /** The kind, or kinds, that may be connected. `"any"` takes every kind, and paths. */
+  readonly kind: ArtifactKind | readonly ArtifactKind[];
+  readonly optional?: true;
+  readonly description: string;
+}
+
+export interface OutputPort {
+  readonly kind: ArtifactKind;
+  /** `stage` alone means this output. A stage with one output needs no mark. */
+  readonly primary?: true;
+  /**
+   * Which files are copied to the visible folder. Left out: all of them. Large artifacts (datasets, checkpoints) stay
+   * in the store and show a card.
+   */
+  readonly visible?: readonly string[];
+  readonly description: string;
+}
+
+/** What can be known about an artifact before anything runs, such as its number of classes. Unknown members are absent. */
+export type Facts = JsonObject;
+
+/** Something wrong with a stage's params or connections that its schema cannot say. */
+export interface StageProblem {
+  /** Where in the stage: `["with", "layers", 2]`, `["inputs", "weights"]`. The closest existing part is marked. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly help?: string;
+}
+
+export interface CheckContext<Params> {
+  readonly params: Params;
+  /** Facts by connected input port. A port that is not connected is absent. */
+  readonly inputs: Readonly<Record<string, Facts>>;
+}
+
+export interface StageDefinition<Params = JsonObject, Engine = unknown> {
+  readonly type: string;
+  /** One sentence for `--help`, the report and the schema. */
+  readonly description: string;
+  /**
+   * Input ports by name. The name `*` takes any name that is not listed (so `normalize` can take train, valid, test or
+   * whatever there is).
+   */
+  readonly inputs: Readonly<Record<string, InputPort>>;
+  /** Output ports by name, or how they follow from the params and from the names of the connected inputs. */
+  readonly outputs:
+    | Readonly<Record<string, OutputPort>>
+    | ((params: Params, connected: readonly string[]) => Readonly<Record<string, OutputPort>>);
+  /** The stage computes on an engine: its numerics enter the key, and `ctx.engine` is there. */
+  readonly computes?: true;
+  /**
+   * Files the stage reads beside its code, by name; paths relative to the stage's module. A `.ts` file is bundled as a
+   * worker-thread module; anything else is copied. All enter the code digest; `ctx.asset(name)` gives the path.
+   */
+  readonly assets?: Readonly<Record<string, string>>;
+  /** Problems that need code to be found. Runs at check time: pure, and quick. */
+  check?(context: CheckContext<Params>): readonly StageProblem[];
+  /** What will be known about each output. Pure, and quick. */
+  describe?(context: CheckContext<Params>): Readonly<Record<string, Facts>>;
+  run(context: StageContext<Params, Engine>): Promise<void>;
+}
+
+/** Declares a stage type. The identity function, for its types: `defineStage<TrainParams, Engine>({ ... })`. */
+export function defineStage<Params = JsonObject, Engine = unknown>(
+  definition: StageDefinition<Params, Engine>,
+): StageDefinition<Params, Engine> {
+  return definition;
+}
+
+/** An immutable value on an output: a file or a folder, named by the digest of its content. Read-only. */
+export interface Artifact {
+  readonly kind: ArtifactKind;
+  /** sha256, hex. */
+  readonly digest: string;
+  /** Relative paths with `/`, in code-unit order. A file artifact has the one path `""`. */
+  readonly files: readonly ArtifactFile[];
+  /** Absolute path to read a file of it. Throws when there is no such file. Never write there. */
+  path(file?: string): string;
+  /** Artifacts that this one builds upon, as its writer named them. */
+  readonly references: Readonly<Record<string, Artifact>>;
+}
+
+export interface ArtifactFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly digest: string;
+}
+
+export interface OutputFolder {
+  /** Absolute path of an empty folder. What is in it when `run` resolves is the artifact. */
+  readonly folder: string;
+  /**
+   * Makes this artifact build upon another one under `name`: its digest counts in this one's, its bytes are not copied.
+   * Only inputs of this stage, or what they reference, may be named.
+   */
+  reference(name: string, artifact: Artifact): void;
+}
+
+/** How far a stage is. `figures` are numbers worth watching (loss, accuracy, imagesPerSecond), by name. */
+export interface Progress {
+  /** What is going on: `downloading`, `epoch 3/50`. */
+  readonly phase: string;
+  readonly done: number;
+  readonly total?: number;
+  /** What `done` counts: `bytes`, `images`, `steps`. */
+  readonly unit: string;
+  readonly figures?: Readonly<Record<string, number>>;
+}
+
+/**
+ * Partial results that outlive the process. Keys are JSON values: equal keys, equal state. The runner adds the stage's
+ * code, packages, inputs, numerics and those params whose schema role is plain identity, so a key need only hold what
+ * the stage resolves by itself (the chain of epoch settings).
+ */
+export interface Checkpoints {
+  /** The folder stored under `key`, verified, or undefined. */
+  find(key: JsonValue): Promise<Artifact | undefined>;
+  /** Stores what `write` puts into an empty folder. The same key again replaces the earlier one. */
+  save(key: JsonValue, write: (folder: string) => Promise<void>): Promise<void>;
+  /** Forgets a key (a within-epoch checkpoint that its epoch's end has made useless). */
+  drop(key: JsonValue): Promise<void>;
+}
+
+export interface StageContext<Params = JsonObject, Engine = unknown> {
+  readonly params: Params;
+  readonly inputs: Readonly<Record<string, Artifact>>;
+  readonly outputs: Readonly<Record<string, OutputFolder>>;
+  /** What executes tensor ops. Reading it throws in a stage that does not declare `computes`. */
+  readonly engine: Engine;
+  readonly checkpoints: Checkpoints;
+  /** Aborted when the user asks to stop: finish the current step, save a checkpoint, throw `signal.reason`. */
+  readonly signal: AbortSignal;
+  /** Path of a declared asset. */
+  asset(name: string): string;
+  /** A stream of numbers that depends only on the stage's `seed` param and `name`. */
+  rng(name: string): Rng;
+  /** A folder that survives failed attempts, for downloads. Never part of a result: check what you find there. */
+  scratch(name: string): string;
+  /** At most `maximum`: how many worker threads are worth starting here. Results must not depend on it. */
+  threads(maximum: number): number;
+  progress(progress: Progress): void;
+  /** A headline result (`testAccuracy`): deterministic, shown by `show`, the report and `diff`. */
+  metric(name: string, value: number): void;
+  /** Something about this execution (`secondsPerEpoch`, `imagesPerSecond`): kept in the trace, never in an artifact. */
+  measure(name: string, value: number): void;
+  /** A line for people. */
+  log(line: string): void;
+  /** Something that deserves attention but stops nothing. Shown again at the end of the run. */
+  warn(line: string): void;
+}
+
+/** Throw this for the world's refusal (no network, corrupt archive): message and hint are shown, without a stack. */
+export class StageFailure extends Error {
+  readonly help: string | undefined;
+  constructor(message: string, help?: string) {
+    super(message);
+    this.name = "StageFailure";
+    this.help = help;
+  }
+}

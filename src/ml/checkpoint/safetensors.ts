@@ -1,0 +1,203 @@
+/**
+ * The safetensors format (github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header
+ * `{name: {dtype, shape, data_offsets}, __metadata__}`, then the tensors' bytes back to back.
+ *
+ * Written canonically (names in code-unit order, metadata sorted, header padded with spaces to 8 bytes), so equal
+ * content is equal bytes. Read distrustfully: a header that lies about sizes, overlaps, leaves holes or runs past the
+ * file's end is refused with the reason, before a byte of data is believed.
+ */
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+
+export type SafetensorsDType = "F32" | "F64" | "F16" | "BF16" | "I64" | "I32" | "U8" | "BOOL";
+export type SafetensorsArray = Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array;
+
+export interface StoredTensor {
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+  readonly data: SafetensorsArray;
+}
+
+export interface TensorEntry {
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+  /** Byte range of the data, counted from the file's start. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+const ELEMENT_BYTES: Readonly<Record<SafetensorsDType, number>> = {
+  F64: 8,
+  I64: 8,
+  F32: 4,
+  I32: 4,
+  F16: 2,
+  BF16: 2,
+  U8: 1,
+  BOOL: 1,
+};
+/** As the reference implementation: a header larger than this is an attack, not a model. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+export class SafetensorsError extends Error {
+  constructor(path: string, problem: string) {
+    super(`${path} is not a valid safetensors file: ${problem}`);
+    this.name = "SafetensorsError";
+  }
+}
+
+/** Writes `tensors` to a new file at `path` (fails where one exists). Metadata values are strings, as the format says. */
+export function writeSafetensors(
+  path: string,
+  tensors: Readonly<Record<string, StoredTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  const names = Object.keys(tensors).sort();
+  const header: Record<string, unknown> = {};
+  if (Object.keys(metadata).length > 0)
+    header.__metadata__ = Object.fromEntries(Object.keys(metadata).sort().map((key) => [key, metadata[key]]));
+  let offset = 0;
+  for (const name of names) {
+    const { dtype, shape, data } = tensors[name]!;
+    if (elementCount(shape) !== data.length)
+      throw new Error(`tensor ${name}: shape [${shape}] has ${elementCount(shape)} elements, the data ${data.length}`);
+    header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  let text = Buffer.from(JSON.stringify(header), "utf8");
+  text = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, 0x20)]);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+
+  const file = openSync(path, "wx");
+  try {
+    writeAll(file, length);
+    writeAll(file, text);
+    for (const name of names) {
+      const { data } = tensors[name]!;
+      writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A file whose header was checked; tensors are read one at a time. */
+export interface Safetensors {
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  readonly metadata: Readonly<Record<string, string>>;
+  read(name: string): StoredTensor;
+}
+
+/** Throws `SafetensorsError` where the file is not what it should be. */
+export function openSafetensors(path: string): Safetensors {
+  const refuse = (problem: string): never => {
+    throw new SafetensorsError(path, problem);
+  };
+  const { entries, metadata } = withFile(path, (file) => {
+    const sizeBytes = fstatSync(file).size;
+    if (sizeBytes < 8) return refuse(`it has ${sizeBytes} bytes, fewer than the header's length takes`);
+    const headerBytes = Number(readAt(file, 0, 8).readBigUInt64LE());
+    if (headerBytes > MAX_HEADER_BYTES || 8 + headerBytes > sizeBytes)
+      return refuse(`its header claims ${headerBytes} bytes of ${sizeBytes}`);
+    let header: unknown;
+    try {
+      header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(readAt(file, 8, headerBytes)));
+    } catch {
+      return refuse("its header is not JSON");
+    }
+    return checkHeader(header, 8 + headerBytes, sizeBytes, refuse);
+  });
+  return {
+    entries,
+    metadata,
+    read(name) {
+      const entry = entries.get(name);
+      if (entry === undefined) return refuse(`it has no tensor ${JSON.stringify(name)}`);
+      const bytes = withFile(path, (file) => readAt(file, entry.begin, entry.end - entry.begin));
+      return { dtype: entry.dtype, shape: entry.shape, data: typedArray(entry.dtype, bytes) };
+    },
+  };
+}
+
+function checkHeader(header: unknown, dataStart: number, sizeBytes: number, refuse: (problem: string) => never) {
+  if (typeof header !== "object" || header === null || Array.isArray(header)) return refuse("its header is not an object");
+  const entries = new Map<string, TensorEntry>();
+  let metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(header)) {
+    if (name === "__metadata__") {
+      if (typeof value !== "object" || value === null || Object.values(value).some((v) => typeof v !== "string"))
+        return refuse("its metadata is not a map of strings");
+      metadata = value as Record<string, string>;
+      continue;
+    }
+    const { dtype, shape, data_offsets: offsets } = value as { dtype: unknown; shape: unknown; data_offsets: unknown };
+    const elementBytes = ELEMENT_BYTES[dtype as SafetensorsDType];
+    if (elementBytes === undefined) return refuse(`tensor ${name} has the unknown dtype ${String(dtype)}`);
+    if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2)
+      return refuse(`tensor ${name} has a malformed shape or offsets`);
+    const [begin, end] = [dataStart + offsets[0]!, dataStart + offsets[1]!];
+    if (end > sizeBytes) return refuse(`tensor ${name} ends at byte ${end}, the file at ${sizeBytes} (truncated?)`);
+    if (end - begin !== elementCount(shape) * elementBytes)
+      return refuse(`tensor ${name} of shape [${shape}] takes ${elementCount(shape) * elementBytes} bytes, not ${end - begin}`);
+    entries.set(name, { dtype: dtype as SafetensorsDType, shape, begin, end });
+  }
+  let position = dataStart;
+  for (const [name, entry] of [...entries].sort((a, b) => a[1].begin - b[1].begin || a[1].end - b[1].end)) {
+    if (entry.begin !== position) return refuse(`tensor ${name} overlaps another or leaves a hole before it`);
+    position = entry.end;
+  }
+  if (position !== sizeBytes) return refuse(`${sizeBytes - position} bytes after the last tensor belong to none`);
+  return { entries, metadata };
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
+
+function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function typedArray(dtype: SafetensorsDType, bytes: Buffer): SafetensorsArray {
+  const [buffer, start, count] = [bytes.buffer, bytes.byteOffset, bytes.length / ELEMENT_BYTES[dtype]];
+  switch (dtype) {
+    case "F64":
+      return new Float64Array(buffer, start, count);
+    case "I64":
+      return new BigInt64Array(buffer, start, count);
+    case "F32":
+      return new Float32Array(buffer, start, count);
+    case "I32":
+      return new Int32Array(buffer, start, count);
+    case "F16":
+    case "BF16":
+      return new Uint16Array(buffer, start, count);
+    case "U8":
+    case "BOOL":
+      return new Uint8Array(buffer, start, count);
+  }
+}
+
+function withFile<T>(path: string, use: (file: number) => T): T {
+  const file = openSync(path, "r");
+  try {
+    return use(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readAt(file: number, position: number, length: number): Buffer {
+  // Not Buffer.allocUnsafe: typed arrays over the result need its memory aligned and its own.
+  const buffer = Buffer.from(new ArrayBuffer(length));
+  for (let done = 0; done < length; ) {
+    const count = readSync(file, buffer, done, length - done, position + done);
+    if (count === 0) throw new Error("the file ended while it was read");
+    done += count;
+  }
+  return buffer;
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, Math.min(bytes.length - done, 0x40000000));
+}

@@ -1,0 +1,91 @@
+/** What is kept about a plan and a run: plain data that `show`, `why`, `status` and the report read. */
+import type { Facts } from "./contract.ts";
+import type { JsonObject } from "./json.ts";
+
+/**
+ * `fresh`: a trace exists and the visible outputs match it. `restore`: a trace exists, the visible outputs do not match.
+ * `run`: no trace. `pending`: depends on what an upstream stage will produce.
+ */
+export type StageDecision = "fresh" | "restore" | "run" | "pending";
+
+export interface PlannedStage {
+  readonly stage: string;
+  readonly stageType: string;
+  readonly decision: StageDecision;
+  /** Why, in one clause: `learningRate 0.1 -> 0.05`, `never run`, `normalize will run`. */
+  readonly reason: string;
+  /** Absent while pending. */
+  readonly fingerprint?: string;
+  /** Stages whose outputs this one reads, or that it comes after. */
+  readonly needs: readonly string[];
+  /** From the last execution of this stage of the pipeline, where there was one. */
+  readonly expectedMs?: number;
+}
+
+/** `ran`: executed. `failed`: executed and failed. `skipped`: something it needs failed. `interrupted`: stopped by the user. */
+export type StageOutcome = "fresh" | "restored" | "ran" | "failed" | "skipped" | "interrupted";
+
+export interface OutputRecord {
+  readonly kind: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly facts: Facts;
+}
+
+export interface FailureRecord {
+  readonly message: string;
+  readonly help?: string;
+  /** Where our own code threw; absent when the message says it all. */
+  readonly stack?: string;
+  /** The last lines the stage's process wrote. */
+  readonly lastOutput: readonly string[];
+}
+
+export interface StageRecord {
+  readonly stage: string;
+  readonly stageType: string;
+  readonly needs: readonly string[];
+  readonly outcome: StageOutcome;
+  readonly reason: string;
+  readonly fingerprint?: string;
+  /** Of the execution that made the outputs: now, or when the trace was made. */
+  readonly durationMs: number;
+  readonly params: JsonObject;
+  readonly outputs: Readonly<Record<string, OutputRecord>>;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly measurements: Readonly<Record<string, number>>;
+  readonly warnings: readonly string[];
+  readonly engine?: EngineRecord;
+  readonly failure?: FailureRecord;
+}
+
+export interface EngineRecord {
+  readonly name: string;
+  readonly version: string;
+  readonly threads: number;
+  readonly precision: string;
+}
+
+export interface RunRecord {
+  readonly format: "tfpipe/run/1";
+  readonly id: string;
+  readonly pipeline: string;
+  readonly profiles: readonly string[];
+  readonly params: JsonObject;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly durationMs: number;
+  readonly exitCode: number;
+  readonly stages: readonly StageRecord[];
+  readonly environment: EnvironmentRecord;
+}
+
+export interface EnvironmentRecord {
+  readonly tfpipe: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly architecture: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
