@@ -1,0 +1,130 @@
+/**
+ * Artifacts in the store: a folder is kept as its files' blobs and its listing, and opened as paths of those blobs, so
+ * that a stage reads gigabytes without a copy. The reserved file `references.json` names artifacts it builds upon.
+ */
+import { dirname, join } from "node:path";
+import type { Artifact } from "../contract.ts";
+import type { FileSystem } from "../platform/file-system.ts";
+import { digestPath } from "../identity/artifact-digest.ts";
+import { type Listing, listingSizeBytes, parseListing, renderListing } from "../identity/listing.ts";
+import type { StatMemo } from "../identity/stat-memo.ts";
+import { DamagedObject, type ObjectStore } from "./object-store.ts";
+
+export const REFERENCES_FILE = "references.json";
+
+export interface ArtifactReference {
+  readonly kind: string;
+  readonly digest: string;
+}
+
+export interface StoredArtifact extends ArtifactReference {
+  readonly sizeBytes: number;
+}
+
+/** An artifact as plain data, for the worker process: where each file is, and what it references. */
+export interface ArtifactPaths {
+  readonly kind: string;
+  readonly digest: string;
+  readonly files: readonly { readonly path: string; readonly sizeBytes: number; readonly digest: string; readonly at: string }[];
+  readonly references: Readonly<Record<string, ArtifactPaths>>;
+}
+
+export interface ArtifactStore {
+  /** Moves the files of a staging folder (on the store's file system) in, and leaves the folder empty. */
+  takeIn(folder: string, kind: string): Promise<StoredArtifact>;
+  /** The listing, or undefined where it is lost or damaged. */
+  listing(digest: string): Listing | undefined;
+  references(digest: string): Readonly<Record<string, ArtifactReference>>;
+  /** Checks the listing, every blob, and what it references. Names the first object that is not sound. */
+  inspect(digest: string, thoroughly?: boolean): Promise<DamagedObject | undefined>;
+  /** Throws `DamagedObject` where a listing is lost. */
+  locate(reference: ArtifactReference): ArtifactPaths;
+  /** Copies the files that `only` names (all where it is left out) under `folder`, verified. */
+  copyOut(digest: string, folder: string, only?: readonly string[]): Promise<void>;
+}
+
+export function createArtifactStore(files: FileSystem, objects: ObjectStore, memo: StatMemo): ArtifactStore {
+  const listing = (digest: string): Listing | undefined => {
+    const text = objects.readText(digest);
+    return text === undefined ? undefined : parseListing(text);
+  };
+  const soundListing = (digest: string): Listing => {
+    const found = listing(digest);
+    if (found === undefined) throw new DamagedObject(digest, "missing");
+    return found;
+  };
+  const referencesIn = (found: Listing): Readonly<Record<string, ArtifactReference>> => {
+    const file = found.files.find(({ path }) => path === REFERENCES_FILE);
+    if (file === undefined) return {};
+    const text = objects.readText(file.digest);
+    if (text === undefined) throw new DamagedObject(file.digest, "missing");
+    return JSON.parse(text) as Record<string, ArtifactReference>;
+  };
+  const inspect = async (digest: string, thoroughly = false): Promise<DamagedObject | undefined> => {
+    const found = listing(digest);
+    if (found === undefined) return new DamagedObject(digest, "missing");
+    for (const file of found.files) {
+      const state = await objects.inspect(file.digest, file.sizeBytes, thoroughly);
+      if (state !== "sound") return new DamagedObject(file.digest, state);
+    }
+    for (const reference of Object.values(referencesIn(found))) {
+      const damaged = await inspect(reference.digest, thoroughly);
+      if (damaged !== undefined) return damaged;
+    }
+    return undefined;
+  };
+  const locate = ({ kind, digest }: ArtifactReference): ArtifactPaths => {
+    const found = soundListing(digest);
+    return {
+      kind,
+      digest,
+      files: found.files.map((file) => ({
+        path: file.path,
+        sizeBytes: file.sizeBytes,
+        digest: file.digest,
+        at: objects.path(file.digest),
+      })),
+      references: Object.fromEntries(Object.entries(referencesIn(found)).map(([name, target]) => [name, locate(target)])),
+    };
+  };
+  return {
+    listing,
+    inspect,
+    locate,
+    references: (digest) => referencesIn(soundListing(digest)),
+    async takeIn(folder, kind) {
+      const { digest, listing: found } = await digestPath(files, memo, folder);
+      for (const file of found.files) objects.takeIn(join(folder, file.path), file.digest);
+      objects.putText(renderListing(found));
+      return { kind, digest, sizeBytes: listingSizeBytes(found) };
+    },
+    async copyOut(digest, folder, only) {
+      const found = soundListing(digest);
+      files.makeFolder(folder);
+      for (const file of found.files) {
+        if (only !== undefined && !only.includes(file.path)) continue;
+        const to = join(folder, file.path);
+        files.makeFolder(dirname(to));
+        await objects.copyOut(file.digest, file.sizeBytes, to, file.executable);
+      }
+      if (only === undefined) for (const path of found.emptyFolders) files.makeFolder(join(folder, path));
+    },
+  };
+}
+
+/** The read-only view a stage gets. */
+export function openArtifact(paths: ArtifactPaths): Artifact {
+  const at = new Map(paths.files.map((file) => [file.path, file.at]));
+  return {
+    kind: paths.kind,
+    digest: paths.digest,
+    files: paths.files.map(({ path, sizeBytes, digest }) => ({ path, sizeBytes, digest })),
+    references: Object.fromEntries(Object.entries(paths.references).map(([name, target]) => [name, openArtifact(target)])),
+    path(file = "") {
+      const found = at.get(file);
+      if (found === undefined)
+        throw new Error(`the artifact has no file ${JSON.stringify(file)}; it has ${[...at.keys()].join(", ")}`);
+      return found;
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * One writer per fingerprint across processes. A lock only saves work: results are right with two holders too, since
+ * objects and traces are written whole and by content. So a lock may fall on the slightest sign that its holder is gone,
+ * and nobody ever has to remove one by hand.
+ */
+import type { FileSystem } from "../platform/file-system.ts";
+import type { StoreLayout } from "./store-layout.ts";
+
+export interface LockHolder {
+  readonly pid: number;
+  /** Tells the process from a later one with the same number. */
+  readonly identity: string;
+  readonly host: string;
+}
+
+export interface Locks {
+  /** Takes the lock, or says who has it. */
+  tryAcquire(fingerprint: string): { readonly release: () => void } | { readonly holder: LockHolder };
+}
+
+export interface LocksOptions {
+  readonly files: FileSystem;
+  readonly layout: StoreLayout;
+  readonly self: LockHolder;
+  /** The identity of a process on this host, or undefined where none lives under the number. */
+  readonly identify: (pid: number) => string | undefined;
+  /** Calls back about every so many milliseconds without keeping the process alive; returns how to stop. */
+  readonly every: (ms: number, callback: () => void) => () => void;
+}
+
+const HEARTBEAT_MS = 5_000;
+/** A holder on another host that missed this many nanoseconds of heartbeats is gone. */
+const SILENCE_NS = 60_000_000_000n;
+
+export function createLocks({ files, layout, self, identify, every }: LocksOptions): Locks {
+  const readHolder = (path: string): LockHolder | undefined => {
+    try {
+      return JSON.parse(files.readText(path) ?? "") as LockHolder;
+    } catch {
+      return undefined;
+    }
+  };
+  /** By the file system's own clock: what a file touched now says, minus what the lock says. */
+  const silenceNs = (path: string): bigint => {
+    const probe = layout.temporary();
+    files.writeNew(probe, "");
+    const now = files.stat(probe)?.mtimeNs ?? 0n;
+    files.remove(probe);
+    return now - (files.stat(path)?.mtimeNs ?? now);
+  };
+  const gone = (path: string, holder: LockHolder | undefined): boolean => {
+    if (holder === undefined) return silenceNs(path) > 1_000_000_000n; // being written this moment, or cut short
+    if (holder.host === self.host) return identify(holder.pid) !== holder.identity;
+    return silenceNs(path) > SILENCE_NS;
+  };
+  return {
+    tryAcquire(fingerprint) {
+      const path = layout.lock(fingerprint);
+      for (;;) {
+        try {
+          files.writeNew(path, JSON.stringify(self));
+        } catch (error) {
+          const holder = readHolder(path);
+          if (files.stat(path) === undefined) {
+            // Released between our try and our look; or the folder cannot be written at all.
+            if (error instanceof Error && "code" in error && error.code === "EEXIST") continue;
+            throw error;
+          }
+          if (!gone(path, holder)) return { holder: holder ?? { pid: 0, identity: "", host: "unknown" } };
+          files.remove(path);
+          continue;
+        }
+        const stop = every(HEARTBEAT_MS, () => files.touch(path));
+        return {
+          release() {
+            stop();
+            const holder = readHolder(path);
+            if (holder?.pid === self.pid && holder.identity === self.identity && holder.host === self.host) files.remove(path);
+          },
+        };
+      }
+    },
+  };
+}

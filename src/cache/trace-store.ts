@@ -1,0 +1,69 @@
+/**
+ * Traces: what one execution of a fingerprint produced. Written last, after every object it names, so a trace that can
+ * be read is a promise that was kept. Its file name is the digest of its content: a trace that was cut short or edited
+ * does not count.
+ */
+import { join } from "node:path";
+import type { Facts } from "../contract.ts";
+import type { FileSystem } from "../platform/file-system.ts";
+import { digestBytes } from "../identity/digest.ts";
+import type { CodeListing, KeyManifest } from "../identity/key-manifest.ts";
+import { canonicalJson, type JsonObject } from "../json.ts";
+import type { EngineRecord } from "../record.ts";
+import { replaceFile, type StoreLayout } from "./store-layout.ts";
+
+export interface Trace {
+  readonly format: "tfpipe/trace/1";
+  readonly fingerprint: string;
+  readonly manifest: KeyManifest;
+  readonly code: CodeListing;
+  readonly outputs: Readonly<Record<string, TracedOutput>>;
+  readonly durationMs: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly measurements: Readonly<Record<string, number>>;
+  readonly warnings: readonly string[];
+  readonly engine?: EngineRecord;
+  /** The class of machines on which equal bits are promised: platform, architecture, instructions. */
+  readonly platformClass: string;
+  readonly runId: string;
+  /** ISO 8601, UTC. */
+  readonly madeAt: string;
+}
+
+export interface TracedOutput {
+  readonly kind: string;
+  /** Of the folder's listing. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly facts: Facts;
+}
+
+export interface TraceStore {
+  /** Newest first. Traces that cannot be believed are left out. */
+  find(fingerprint: string): readonly Trace[];
+  add(trace: Trace): void;
+}
+
+const ID_LENGTH = 32;
+
+export function createTraceStore(files: FileSystem, layout: StoreLayout): TraceStore {
+  return {
+    find(fingerprint) {
+      const folder = layout.traces(fingerprint);
+      const traces: Trace[] = [];
+      for (const name of files.list(folder)) {
+        const text = files.readText(join(folder, name));
+        if (text === undefined || `${digestBytes(text).slice(0, ID_LENGTH)}.json` !== name) continue;
+        const trace = JSON.parse(text) as Trace;
+        if (trace.format === "tfpipe/trace/1" && trace.fingerprint === fingerprint) traces.push(trace);
+      }
+      return traces.sort((a, b) => (a.madeAt < b.madeAt ? 1 : a.madeAt > b.madeAt ? -1 : 0));
+    },
+    add(trace) {
+      const text = canonicalJson(trace as unknown as JsonObject);
+      const folder = layout.traces(trace.fingerprint);
+      files.makeFolder(folder);
+      replaceFile(files, layout, join(folder, `${digestBytes(text).slice(0, ID_LENGTH)}.json`), text);
+    },
+  };
+}

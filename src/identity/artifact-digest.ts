@@ -1,0 +1,60 @@
+/** The digest of a file or folder on disk, as an artifact: the user's inputs, and what a stage left in staging. */
+import type { FileSystem } from "../platform/file-system.ts";
+import { digestListing, type ListedFile, type Listing } from "./listing.ts";
+import type { StatMemo } from "./stat-memo.ts";
+
+/** Why a path cannot be an artifact. */
+export class UnfitForArtifact extends Error {
+  readonly path: string;
+  constructor(path: string, problem: string) {
+    super(`${path} ${problem}`);
+    this.name = "UnfitForArtifact";
+    this.path = path;
+  }
+}
+
+/** A file or folder, listed and digested. A file's listing has one entry with the path `""`. */
+export interface DigestedPath {
+  readonly form: "file" | "folder";
+  readonly digest: string;
+  readonly listing: Listing;
+}
+
+export async function digestPath(files: FileSystem, memo: StatMemo, path: string): Promise<DigestedPath> {
+  const stat = files.stat(path);
+  if (stat === undefined) throw new UnfitForArtifact(path, "does not exist");
+  if (stat.kind === "file") {
+    const digest = await memo.digest(path, stat);
+    const file: ListedFile = { path: "", sizeBytes: stat.sizeBytes, digest, executable: stat.executable };
+    return { form: "file", digest, listing: { files: [file], emptyFolders: [] } };
+  }
+  if (stat.kind !== "folder") throw new UnfitForArtifact(path, "is neither a file nor a folder (links are not followed)");
+  const listing = await listFolder(files, memo, path);
+  return { form: "folder", digest: digestListing(listing), listing };
+}
+
+async function listFolder(files: FileSystem, memo: StatMemo, root: string): Promise<Listing> {
+  const listed: ListedFile[] = [];
+  const emptyFolders: string[] = [];
+  const walk = async (folder: string, prefix: string): Promise<void> => {
+    const names = files.list(folder);
+    if (names.length === 0 && prefix !== "") emptyFolders.push(prefix.slice(0, -1));
+    for (const name of names) {
+      const path = `${folder}/${name}`;
+      const stat = files.stat(path);
+      if (stat === undefined) throw new UnfitForArtifact(path, "vanished while it was read");
+      if (stat.kind === "folder") await walk(path, `${prefix}${name}/`);
+      else if (stat.kind === "file")
+        listed.push({
+          path: prefix + name,
+          sizeBytes: stat.sizeBytes,
+          digest: await memo.digest(path, stat),
+          executable: stat.executable,
+        });
+      else throw new UnfitForArtifact(path, "is a link or a device; an artifact holds files and folders only");
+    }
+  };
+  await walk(root, "");
+  listed.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return { files: listed, emptyFolders };
+}

@@ -1,0 +1,169 @@
+/**
+ * The file system as the runner needs it, behind a port, so that faults can be put in its place.
+ *
+ * Everything that changes the disk goes through the few methods here. Folders of the store see three patterns only:
+ * write-new-flush, rename, remove. Times are in nanoseconds as the file system keeps them: they are compared, never
+ * interpreted.
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+
+export interface FileStat {
+  readonly kind: "file" | "folder" | "link" | "other";
+  readonly sizeBytes: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly inode: bigint;
+  readonly executable: boolean;
+}
+
+export interface FileSystem {
+  /** Undefined where nothing is; links are not followed. */
+  stat(path: string): FileStat | undefined;
+  /** Names in a folder, in code-unit order; empty where it does not exist. */
+  list(folder: string): readonly string[];
+  read(path: string): Uint8Array;
+  /** Undefined where there is no such file. */
+  readText(path: string): string | undefined;
+  /** Reads a file from front to back in pieces. */
+  stream(path: string, onPiece: (piece: Uint8Array) => void): Promise<void>;
+  makeFolder(folder: string): void;
+  /** Creates `path`, writes and flushes it. Fails where it exists. */
+  writeNew(path: string, bytes: Uint8Array | string): void;
+  /** Adds to a log; not flushed. */
+  append(path: string, text: string): void;
+  /** Flushes a file that something else wrote. */
+  flush(path: string): void;
+  /** A clone where the file system can, else a copy. Fails where `to` exists. */
+  copy(from: string, to: string): void;
+  /** Replaces `to` at once. */
+  rename(from: string, to: string): void;
+  /** Removes a file or a whole folder; quiet where there is none. Does not follow links. */
+  remove(path: string): void;
+  setMode(path: string, mode: "read-only" | "read-only-executable" | "writable" | "writable-executable"): void;
+  /** Sets the modification time to now, as the file system's clock has it. */
+  touch(path: string): void;
+}
+
+const MODES = {
+  "read-only": 0o444,
+  "read-only-executable": 0o555,
+  writable: 0o644,
+  "writable-executable": 0o755,
+} as const;
+const PIECE_BYTES = 1 << 20;
+
+export const nodeFileSystem: FileSystem = {
+  stat(path) {
+    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    return {
+      kind: stat.isFile() ? "file" : stat.isDirectory() ? "folder" : stat.isSymbolicLink() ? "link" : "other",
+      sizeBytes: Number(stat.size),
+      mtimeNs: stat.mtimeNs,
+      ctimeNs: stat.ctimeNs,
+      inode: stat.ino,
+      executable: (stat.mode & 0o100n) !== 0n,
+    };
+  },
+  list(folder) {
+    try {
+      return readdirSync(folder).sort();
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  },
+  read: (path) => readFileSync(path),
+  readText(path) {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  },
+  async stream(path, onPiece) {
+    const file = await open(path, "r");
+    try {
+      const buffer = Buffer.allocUnsafe(PIECE_BYTES);
+      for (;;) {
+        const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, null);
+        if (bytesRead === 0) return;
+        onPiece(buffer.subarray(0, bytesRead));
+      }
+    } finally {
+      await file.close();
+    }
+  },
+  makeFolder(folder) {
+    mkdirSync(folder, { recursive: true });
+  },
+  writeNew(path, bytes) {
+    const buffer = typeof bytes === "string" ? Buffer.from(bytes, "utf8") : bytes;
+    const file = openSync(path, "wx");
+    try {
+      for (let done = 0; done < buffer.length; ) done += writeSync(file, buffer, done);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  },
+  append(path, text) {
+    const file = openSync(path, "a");
+    try {
+      writeSync(file, text);
+    } finally {
+      closeSync(file);
+    }
+  },
+  flush(path) {
+    const file = openSync(path, "r");
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  },
+  copy(from, to) {
+    copyFileSync(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  },
+  rename: renameSync,
+  remove(path) {
+    rmSync(path, { recursive: true, force: true });
+  },
+  setMode(path, mode) {
+    chmodSync(path, MODES[mode]);
+  },
+  touch(path) {
+    const now = new Date();
+    utimesSync(path, now, now);
+  },
+};
+
+/** Whether an error says that a path does not exist. */
+export function isMissing(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** Node's error code, `ENOSPC` and the like, where the error has one. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
