@@ -96,6 +96,11 @@ export interface Engine {
     wantInput: boolean,
   ): { readonly dx: Tensor | undefined; readonly dfilter: Tensor };
 
+  /** x [..., c] plus bias [c] (VGG's convolutions have one). */
+  addBias(x: Tensor, bias: Variable): Tensor;
+  /** dy [..., c] summed over all axes but the last: [c]. */
+  addBiasGradient(dy: Tensor): Tensor;
+
   // -- normalisation --------------------------------------------------------------------------------------------------
   /**
    * Normalises by the batch's statistics over n, h, w (biased variance) and moves the running ones:
