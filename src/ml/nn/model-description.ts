@@ -1,0 +1,11 @@
+/** A whole model, engine-free: its layers in order, what goes in and what comes out. */
+import type { Layer } from "./layer.ts";
+
+export interface ModelDescription {
+  /** For people and for facts: `resnet34`, `resnet-bottleneck-2-2-2-2`. */
+  readonly architecture: string;
+  /** From images [n, h, w, imageChannels] to logits [n, numClasses]. */
+  readonly layers: readonly Layer[];
+  readonly numClasses: number;
+  readonly imageChannels: number;
+}
