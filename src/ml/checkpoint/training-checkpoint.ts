@@ -1,0 +1,53 @@
+/**
+ * A training's state as a folder, from which it goes on to the same bits:
+ *
+ *   model.safetensors       parameters and running statistics, the very bytes of a model artifact
+ *   optimizer.safetensors   slots, in the engine's layout
+ *   state.json              everything else (where it is, history, schedule), as the training describes it
+ *
+ * Random numbers need no state: they are functions of seed, epoch and position.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { canonicalJson, type JsonObject } from "../../json.ts";
+import { openSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
+
+export interface TrainingCheckpoint {
+  readonly model: Readonly<Record<string, StoredTensor>>;
+  readonly optimizer: Readonly<Record<string, StoredTensor>>;
+  readonly state: JsonObject;
+}
+
+const MODEL = "model.safetensors";
+const OPTIMIZER = "optimizer.safetensors";
+const STATE = "state.json";
+
+/** Writes into an empty folder. */
+export function writeCheckpoint(folder: string, { model, optimizer, state }: TrainingCheckpoint): void {
+  writeSafetensors(join(folder, MODEL), model);
+  writeSafetensors(join(folder, OPTIMIZER), optimizer);
+  writeFileSync(join(folder, STATE), `${canonicalJson(state)}\n`, { flag: "wx" });
+}
+
+/** A stored folder: `path(file)` is where one of its files lies. */
+export interface StoredFolder {
+  path(file: string): string;
+}
+
+export function readCheckpointState(folder: StoredFolder): JsonObject {
+  return JSON.parse(readFileSync(folder.path(STATE), "utf8"));
+}
+
+export function readCheckpointModel(folder: StoredFolder): Record<string, StoredTensor> {
+  return readTensors(folder.path(MODEL));
+}
+
+export function readCheckpointOptimizer(folder: StoredFolder): Record<string, StoredTensor> {
+  return readTensors(folder.path(OPTIMIZER));
+}
+
+/** All tensors of a safetensors file. Throws `SafetensorsError` where it is not one. */
+export function readTensors(path: string): Record<string, StoredTensor> {
+  const file = openSafetensors(path);
+  return Object.fromEntries([...file.entries.keys()].map((name) => [name, file.read(name)]));
+}
