@@ -45,7 +45,11 @@ export function renderSummary({ record, warnings }: Summary, style: TextStyle, s
   if (counts.failed > 0) lines.push("");
   if (counts.fresh + counts.restored + counts.ran > 0) lines.push(`  ${padEnd("results", nameWidth)}  ${folder}/`);
   if (settings.reportFile !== undefined) lines.push(`  ${padEnd("report", nameWidth)}  ${settings.reportFile}`);
-  const next = nextHint(record, counts);
+  const next = nextHint(
+    record,
+    counts,
+    settings.commandSuffix ?? record.profiles.map((name) => ` --profile ${name}`).join(""),
+  );
   if (next !== undefined) {
     const rows = wrapText(next, width - 4 - nameWidth);
     lines.push(...rows.map((row, index) => `  ${padEnd(index === 0 ? "next" : "", nameWidth)}  ${row}`));
@@ -87,17 +91,14 @@ function warningLines(stages: readonly StageRecord[], warnings: Summary["warning
   );
 }
 
-function nextHint(record: RunRecord, counts: OutcomeCounts): string | undefined {
-  const failed = record.stages.find(({ outcome }) => outcome === "failed");
-  if (failed !== undefined) {
-    return "mend it and run the same command again: finished stages are kept";
-  }
+function nextHint(record: RunRecord, counts: OutcomeCounts, suffix: string): string | undefined {
+  if (counts.failed > 0) return "mend it and run the same command again: finished stages are kept";
   if (counts.interrupted > 0 || record.exitCode === 130) {
     return "run the same command again to go on: finished stages and checkpoints are kept";
   }
   const shown = record.stages.findLast(({ outcome, metrics }) => outcome === "ran" && Object.keys(metrics).length > 0);
   const ran = shown ?? record.stages.findLast(({ outcome }) => outcome === "ran");
-  return ran === undefined ? undefined : `pipe show ${ran.stage}   pipe why ${ran.stage}`;
+  return ran === undefined ? undefined : `pipe show ${ran.stage}${suffix}`;
 }
 
 /** Spaces within an item are kept together while lines are broken. */

@@ -37,4 +37,6 @@ export interface ReportSettings {
   readonly resultsFolder?: string;
   /** Path of the run's HTML report, where one is written. */
   readonly reportFile?: string;
+  /** What follows `pipe show <stage>` so that it means this run, with its leading space. Left out: its profiles. */
+  readonly commandSuffix?: string;
 }

@@ -1,0 +1,135 @@
+/** What a stage made and how: artifacts with their files, metrics, measurements, params. */
+import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import type { OutputRecord, StageRecord } from "../record.ts";
+import { createPalette, type Palette } from "./ansi.ts";
+import { formatBytes } from "./format-bytes.ts";
+import { formatPlural } from "./format-count.ts";
+import { formatDuration } from "./format-duration.ts";
+import { formatFigure } from "./format-figure.ts";
+import { renderFailure } from "./render-failure.ts";
+import { renderTable } from "./render-table.ts";
+import type { TextStyle } from "./reporter.ts";
+import { outcomeMark } from "./stage-line.ts";
+import { truncate, wrapText } from "./text-width.ts";
+
+/** A file of an artifact. */
+export interface ShownFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly digest: string;
+}
+
+export interface ShownStage {
+  readonly record: StageRecord;
+  /** Files of each output, where they are known. */
+  readonly files: Readonly<Record<string, readonly ShownFile[]>>;
+  /** Visible folder of the stage, as the user would type it. */
+  readonly folder?: string;
+}
+
+const shownFiles = 20;
+
+/** Lines without a final break. */
+export function renderShow({ record, files, folder }: ShownStage, style: TextStyle): string {
+  const palette = createPalette(style.color);
+  const width = style.columns - 1;
+  const section = (title: string, lines: readonly string[]): string[] =>
+    lines.length === 0 ? [] : ["", palette.bold(title), ...lines.map((line) => `  ${line}`)];
+
+  const head = [
+    `${outcomeMark(record.outcome, palette)} ${palette.bold(record.stage)} (${record.stageType})  ${record.outcome}: ${record.reason}`,
+    ...facts(record, folder).flatMap((text) => wrapText(text, width - 2).map((line) => palette.dim(`  ${line}`))),
+  ];
+  const outputs = Object.entries(record.outputs).flatMap(([name, output]) =>
+    outputLines(name, output, files[name] ?? [], width - 2, palette),
+  );
+  return [
+    ...head,
+    ...section("artifacts", outputs),
+    ...section("metrics", figureLines(record.metrics)),
+    ...section("measurements (of this execution)", figureLines(record.measurements)),
+    ...section("params", paramLines(record.params, width - 2)),
+    ...section(
+      "warnings",
+      record.warnings.flatMap((line) => wrapText(line, width - 2)),
+    ),
+    ...(record.failure === undefined ? [] : ["", renderFailure(record, style)]),
+  ].join("\n");
+}
+
+function facts(record: StageRecord, folder: string | undefined): string[] {
+  const { engine, fingerprint } = record;
+  return [
+    ...(folder === undefined ? [] : [`results in ${folder}/`]),
+    ...(record.outcome === "skipped" ? [] : [`took ${formatDuration(record.durationMs)}`]),
+    ...(engine === undefined
+      ? []
+      : [`engine ${engine.name} ${engine.version}, ${formatPlural(engine.threads, "thread")}, ${engine.precision}`]),
+    ...(fingerprint === undefined ? [] : [`fingerprint ${fingerprint.slice(0, 16)}`]),
+  ];
+}
+
+function outputLines(
+  name: string,
+  output: OutputRecord,
+  files: readonly ShownFile[],
+  width: number,
+  palette: Palette,
+): string[] {
+  const lines = [
+    `${palette.cyan(name)}  ${output.kind}  ${formatBytes(output.sizeBytes)}  ${palette.dim(output.digest.slice(0, 12))}`,
+  ];
+  for (const [fact, value] of Object.entries(output.facts)) {
+    if (value !== undefined) lines.push(`  ${truncate(`${fact}: ${valueText(value)}`, width - 2)}`);
+  }
+  const rows = files
+    .slice(0, shownFiles)
+    .map((file) => [
+      file.path === "" ? name : file.path,
+      formatBytes(file.sizeBytes),
+      palette.dim(file.digest.slice(0, 12)),
+    ]);
+  const columns = [{ title: "" }, { title: "", align: "right" as const }, { title: "" }];
+  lines.push(...renderTable({ columns, rows, paintTitle: palette.dim }, width - 2).map((line) => `  ${line}`));
+  if (files.length > shownFiles)
+    lines.push(palette.dim(`  and ${formatPlural(files.length - shownFiles, "more file")}`));
+  return lines;
+}
+
+function figureLines(figures: Readonly<Record<string, number>>): string[] {
+  const rows = Object.entries(figures).map(([name, value]) => {
+    const { value: text } = formatFigure(name, value);
+    // Formatting rounds; where digits were lost, the whole number stands beside it.
+    return [name, text, exactText(text, value)];
+  });
+  return renderTable(
+    { columns: [{ title: "" }, { title: "", align: "right" }, { title: "" }], rows, paintTitle: (t) => t },
+    200,
+  );
+}
+
+function exactText(text: string, value: number): string {
+  const exact = String(value);
+  return text.replaceAll(",", "") === exact ? "" : exact;
+}
+
+/** Params as dotted paths, one a line. */
+function paramLines(params: JsonObject, width: number): string[] {
+  const rows = flatten(params, "").map(([path, value]) => [path, valueText(value)]);
+  return renderTable(
+    { columns: [{ title: "" }, { title: "", flexible: true }], rows, paintTitle: (text) => text },
+    width,
+  );
+}
+
+function flatten(value: JsonObject, prefix: string): [string, JsonValue][] {
+  return Object.entries(value).flatMap(([name, member]): [string, JsonValue][] => {
+    if (member === undefined) return [];
+    const path = prefix === "" ? name : `${prefix}.${name}`;
+    return isJsonObject(member) && Object.keys(member).length > 0 ? flatten(member, path) : [[path, member]];
+  });
+}
+
+function valueText(value: JsonValue): string {
+  return typeof value === "string" ? value : canonicalJson(value).replaceAll(",", ", ");
+}
