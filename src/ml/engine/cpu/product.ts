@@ -1,15 +1,22 @@
 /**
- * The one matrix product of the cpu engine. Everything else is brought into its form: both factors with the summed
- * dimension contiguous, so that the inner loop reads eight streams and keeps sixteen sums. The order of summation
+ * The matrix product of the cpu engine. Both factors are brought to have the summed dimension contiguous, so that the inner loop reads eight streams and keeps sixteen sums. The order of summation
  * depends on the sizes only, so the same inputs give the same bits.
  */
+import { transpose } from "../plain/matrix.ts";
+import type { Reals } from "../plain/storage.ts";
 
 const DEPTH_BLOCK = 256;
 const ROW_BLOCK = 64;
-const TILE = 16;
+
+/** a [m, k] times b [k, n], in double. */
+export function multiply(a: Reals, b: Reals, m: number, n: number, k: number): Float64Array {
+  const c = new Float64Array(m * n);
+  addProductTransposed(doubles(a), transpose(doubles(b), k, n), c, m, n, k);
+  return c;
+}
 
 /** c [m, n] += a [m, k] times the transpose of b [n, k], all row-major. */
-export function addProductTransposed(
+function addProductTransposed(
   a: Float64Array,
   b: Float64Array,
   c: Float64Array,
@@ -32,14 +39,8 @@ export function addProductTransposed(
   }
 }
 
-/** The transpose [columns, rows] of a [rows, columns]. */
-export function transpose(a: Float64Array, rows: number, columns: number): Float64Array {
-  const out = new Float64Array(rows * columns);
-  for (let r0 = 0; r0 < rows; r0 += TILE)
-    for (let c0 = 0; c0 < columns; c0 += TILE)
-      for (let c = c0, c1 = Math.min(columns, c0 + TILE); c < c1; c++)
-        for (let r = r0, r1 = Math.min(rows, r0 + TILE); r < r1; r++) out[c * rows + r] = a[r * columns + c]!;
-  return out;
+function doubles(values: Reals): Float64Array {
+  return values instanceof Float64Array ? values : Float64Array.from(values);
 }
 
 function addDot(

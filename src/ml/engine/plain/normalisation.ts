@@ -3,7 +3,8 @@
  * passes: the mean first, then the centred squares, so that a large mean costs no accuracy.
  */
 import type { Shape } from "../engine.ts";
-import type { Reals } from "./storage.ts";
+import { imageShape } from "./shapes.ts";
+import { type Reals, zerosLike } from "./storage.ts";
 
 /** Statistics of one normalisation: a mean and 1 / sqrt(variance + epsilon) for each set normalised together. */
 export interface Statistics {
@@ -13,7 +14,7 @@ export interface Statistics {
 
 /** Mean and biased variance of each channel of x [..., c]. */
 export function channelMoments(
-  x: Float64Array,
+  x: Reals,
   channels: number,
 ): { readonly mean: Float64Array; readonly variance: Float64Array } {
   const count = x.length / channels;
@@ -35,15 +36,9 @@ export function inverseStandardDeviation(variance: Reals, epsilon: number): Floa
 }
 
 /** (x - mean) inverseStd scale + shift per channel of x [..., c]. */
-export function normaliseChannels(
-  x: Float64Array,
-  mean: Reals,
-  inverseStd: Reals,
-  scale: Reals,
-  shift: Reals,
-): Float64Array {
+export function normaliseChannels(x: Reals, mean: Reals, inverseStd: Reals, scale: Reals, shift: Reals): Reals {
   const channels = scale.length;
-  const y = new Float64Array(x.length);
+  const y = zerosLike(x, x.length);
   for (let i = 0; i < x.length; i += channels)
     for (let c = 0; c < channels; c++) y[i + c] = (x[i + c]! - mean[c]!) * inverseStd[c]! * scale[c]! + shift[c]!;
   return y;
@@ -64,15 +59,15 @@ export function moveRunningStatistics(
 }
 
 export interface NormalisationGradient {
-  readonly dx: Float64Array;
+  readonly dx: Reals;
   readonly dscale: Float64Array;
   readonly dshift: Float64Array;
 }
 
 /** With xhat = (x - mean) inverseStd: dx = scale inverseStd (dy - mean(dy) - xhat mean(dy xhat)). */
 export function batchNormGradient(
-  dy: Float64Array,
-  x: Float64Array,
+  dy: Reals,
+  x: Reals,
   scale: Reals,
   { mean, inverseStd }: Statistics,
 ): NormalisationGradient {
@@ -85,7 +80,7 @@ export function batchNormGradient(
       dshift[c] = dshift[c]! + dy[i + c]!;
       dscale[c] = dscale[c]! + dy[i + c]! * (x[i + c]! - mean[c]!) * inverseStd[c]!;
     }
-  const dx = new Float64Array(x.length);
+  const dx = zerosLike(x, x.length);
   for (let i = 0; i < x.length; i += channels)
     for (let c = 0; c < channels; c++) {
       const xhat = (x[i + c]! - mean[c]!) * inverseStd[c]!;
@@ -95,7 +90,7 @@ export function batchNormGradient(
 }
 
 /** Statistics over h, w and the channels of each group of x [n, h, w, c]; set (image, group) is at image * groups + group. */
-export function groupStatistics(x: Float64Array, shape: Shape, groups: number, epsilon: number): Statistics {
+export function groupStatistics(x: Reals, shape: Shape, groups: number, epsilon: number): Statistics {
   const { sets, setOf } = groupSets(shape, groups);
   const count = x.length / sets;
   const mean = new Float64Array(sets);
@@ -111,13 +106,13 @@ export function groupStatistics(x: Float64Array, shape: Shape, groups: number, e
 }
 
 export function normaliseGroups(
-  x: Float64Array,
+  x: Reals,
   shape: Shape,
   groups: number,
   { mean, inverseStd }: Statistics,
   scale: Reals,
   shift: Reals,
-): Float64Array {
+): Reals {
   const { setOf } = groupSets(shape, groups);
   const channels = scale.length;
   return x.map((value, i) => {
@@ -127,8 +122,8 @@ export function normaliseGroups(
 }
 
 export function groupNormGradient(
-  dy: Float64Array,
-  x: Float64Array,
+  dy: Reals,
+  x: Reals,
   shape: Shape,
   groups: number,
   scale: Reals,
@@ -159,8 +154,8 @@ export function groupNormGradient(
 }
 
 function groupSets(shape: Shape, groups: number): { readonly sets: number; readonly setOf: (index: number) => number } {
-  const [n, h, w, channels] = shape as [number, number, number, number];
-  if (shape.length !== 4 || channels % groups !== 0)
+  const [n, h, w, channels] = imageShape("groupNorm", shape);
+  if (channels % groups !== 0)
     throw new RangeError(`groupNorm: ${groups} groups do not divide the channels of [${shape}]`);
   const image = h * w * channels;
   const width = channels / groups;

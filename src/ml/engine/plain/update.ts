@@ -3,7 +3,7 @@ import type { AdamSettings, SgdSettings } from "../engine.ts";
 import type { Reals } from "./storage.ts";
 
 /** torch.optim.SGD: g += decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v). */
-export function sgdUpdate(weight: Reals, gradient: Float64Array, slot: Reals | undefined, settings: SgdSettings): void {
+export function sgdUpdate(weight: Reals, gradient: Reals, slot: Reals | undefined, settings: SgdSettings): void {
   const { learningRate, momentum, weightDecay, nesterov } = settings;
   for (let i = 0; i < weight.length; i++) {
     const g = gradient[i]! + weightDecay * weight[i]!;
@@ -19,7 +19,7 @@ export function sgdUpdate(weight: Reals, gradient: Float64Array, slot: Reals | u
 /** torch.optim.Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019): epsilon is added after the bias correction. */
 export function adamUpdate(
   weight: Reals,
-  gradient: Float64Array,
+  gradient: Reals,
   first: Reals,
   second: Reals,
   settings: AdamSettings,

@@ -1,25 +1,12 @@
 /** Max pooling and adaptive average pooling on NHWC, forward and gradient, as PyTorch defines them. */
 import type { PoolGeometry, Shape } from "../engine.ts";
-import { outputSize } from "./convolution.ts";
-
-/** The shape of `maxPool`'s result. Throws a RangeError for a window that could hold nothing but padding. */
-export function maxPoolShape(
-  x: Shape,
-  { size, stride, padding }: PoolGeometry,
-): readonly [number, number, number, number] {
-  const [n, h, w, c] = x as [number, number, number, number];
-  const oh = outputSize(h, size, { stride, padding, dilation: 1 });
-  const ow = outputSize(w, size, { stride, padding, dilation: 1 });
-  if (2 * padding > size)
-    throw new RangeError(`maxPool: padding ${padding} is more than half the window's size ${size}`);
-  if (oh < 1 || ow < 1) throw new RangeError(`maxPool: a window of ${size} is larger than the padded input [${x}]`);
-  return [n, oh, ow, c];
-}
+import { elementsOf, imageShape, maxPoolShape } from "./shapes.ts";
+import { type Reals, zerosLike } from "./storage.ts";
 
 /** For every output element the input index of its window's first maximum in row-major order (a NaN counts as the maximum). */
-export function maxPoolIndices(x: Float32Array | Float64Array, shape: Shape, geometry: PoolGeometry): Int32Array {
+function maxPoolIndices(x: Reals, shape: Shape, geometry: PoolGeometry): Int32Array {
   const [n, oh, ow, c] = maxPoolShape(shape, geometry);
-  const [, h, w] = shape as [number, number, number, number];
+  const [, h, w] = imageShape("maxPool", shape);
   const { size, stride, padding } = geometry;
   const indices = new Int32Array(n * oh * ow * c);
   let o = 0;
@@ -45,18 +32,32 @@ export function maxPoolIndices(x: Float32Array | Float64Array, shape: Shape, geo
   return indices;
 }
 
-export function adaptiveAveragePool(x: Float64Array, shape: Shape, size: number): Float64Array {
-  const [n, h, w, c] = shape as [number, number, number, number];
-  const y = new Float64Array(n * size * size * c);
+export function maxPool(x: Reals, shape: Shape, geometry: PoolGeometry): Reals {
+  const indices = maxPoolIndices(x, shape, geometry);
+  const y = zerosLike(x, indices.length);
+  for (let i = 0; i < y.length; i++) y[i] = x[indices[i]!]!;
+  return y;
+}
+
+export function maxPoolGradient(dy: Reals, x: Reals, shape: Shape, geometry: PoolGeometry): Reals {
+  const indices = maxPoolIndices(x, shape, geometry);
+  const dx = zerosLike(dy, elementsOf(shape));
+  for (let i = 0; i < dy.length; i++) dx[indices[i]!] = dx[indices[i]!]! + dy[i]!;
+  return dx;
+}
+
+export function adaptiveAveragePool(x: Reals, shape: Shape, size: number): Reals {
+  const [n, h, w, c] = imageShape("adaptiveAveragePool", shape);
+  const y = zerosLike(x, n * size * size * c);
   forEachCell(n, h, w, size, (cell, pixel, area) => {
     for (let k = 0; k < c; k++) y[cell * c + k] = y[cell * c + k]! + x[pixel * c + k]! / area;
   });
   return y;
 }
 
-export function adaptiveAveragePoolGradient(dy: Float64Array, size: number, shape: Shape): Float64Array {
-  const [n, h, w, c] = shape as [number, number, number, number];
-  const dx = new Float64Array(n * h * w * c);
+export function adaptiveAveragePoolGradient(dy: Reals, size: number, shape: Shape): Reals {
+  const [n, h, w, c] = imageShape("adaptiveAveragePool", shape);
+  const dx = zerosLike(dy, n * h * w * c);
   forEachCell(n, h, w, size, (cell, pixel, area) => {
     for (let k = 0; k < c; k++) dx[pixel * c + k] = dx[pixel * c + k]! + dy[cell * c + k]! / area;
   });
@@ -64,7 +65,7 @@ export function adaptiveAveragePoolGradient(dy: Float64Array, size: number, shap
 }
 
 /** Calls `visit` with every (output cell, input pixel inside it, pixels in the cell). Cells may overlap. */
-export function forEachCell(
+function forEachCell(
   n: number,
   h: number,
   w: number,
