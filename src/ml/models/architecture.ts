@@ -108,7 +108,12 @@ export function architectureName(spec: ArchitectureSpec): string {
 /** Everything that keeps `spec` from being built, all at once. */
 export function architectureProblems(spec: ArchitectureSpec): ArchitectureProblem[] {
   const problems: ArchitectureProblem[] = [];
-  const { architecture, block, layers } = spec;
+  const { architecture, block, layers, numClasses, imageChannels = 3 } = spec;
+  for (const [setting, count] of Object.entries({ numClasses, imageChannels }))
+    if (!Number.isSafeInteger(count) || count < 1)
+      problems.push({ path: [setting as "numClasses"], message: `${setting} is a whole number from 1 on, not ${count}` });
+  if (architecture !== undefined && !(architecture in RESNETS || architecture in VGGS))
+    return [...problems, { path: ["architecture"], message: `there is no architecture ${JSON.stringify(architecture)}` }];
   if (architecture !== undefined) {
     for (const setting of ["block", "layers"] as const)
       if (spec[setting] !== undefined)

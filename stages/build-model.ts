@@ -1,0 +1,129 @@
+/**
+ * build-model: an architecture and its starting weights, drawn from the seed or loaded from a file, with the layer table
+ * printed. Computes on no engine, so the model is the same bits everywhere.
+ */
+import { type CheckContext, defineStage, type Facts, StageFailure, type StageProblem } from "../src/contract.ts";
+import { type ArchitectureSpec, architectureName, architectureProblems, isVgg } from "../src/ml/models/architecture.ts";
+import type { BuildModelParams } from "./generated/build-model-params.ts";
+
+/** Five poolings by two leave nothing of a smaller image. */
+const SMALLEST_VGG_IMAGE = 32;
+
+export const buildModel = defineStage<BuildModelParams>({
+  type: "build-model",
+  description: "Builds a ResNet, ResNeXt, Wide ResNet or VGG with torchvision's names and prints its layers.",
+  inputs: {
+    weights: {
+      kind: "any",
+      optional: true,
+      description:
+        "Weights to start from: another stage's model, or the path of a .safetensors file with torchvision's names.",
+    },
+  },
+  outputs: {
+    model: {
+      kind: "model",
+      description: "The architecture and its weights: model.safetensors, architecture.json, layers.txt.",
+    },
+  },
+
+  check({ params, inputs }) {
+    const problems: StageProblem[] = architectureProblems(specOf(params)).map(({ path, ...rest }) => ({
+      path: ["with", ...path],
+      ...rest,
+    }));
+    const { architecture } = params;
+    if (architecture !== undefined && isVgg(architecture) && params.imageSize < SMALLEST_VGG_IMAGE)
+      problems.push({
+        path: ["with", "imageSize"],
+        message: `${architecture} halves its images five times, and nothing is left of ${params.imageSize} pixels`,
+        help: `use ${SMALLEST_VGG_IMAGE} pixels or more`,
+      });
+    if (params.newHead && inputs.weights === undefined)
+      problems.push({
+        path: ["with", "newHead"],
+        message: "`newHead` is about loaded weights, and none are connected",
+        help: "connect `inputs: { weights: ./weights.safetensors }`, or remove `newHead`",
+      });
+    return problems.length > 0 ? problems : weightsProblems(params, inputs.weights);
+  },
+
+  describe: ({ params }) => ({
+    model: {
+      classes: params.numClasses,
+      architecture: architectureName(specOf(params)),
+      channels: params.imageChannels,
+    },
+  }),
+
+  async run({ params, inputs, outputs, log }) {
+    const { describeModel } = await import("../src/ml/models/describe-model.ts");
+    const { initialState } = await import("../src/ml/nn/initial-state.ts");
+    const { renderLayerTable } = await import("../src/ml/nn/layer-table.ts");
+    const { readStateFile, WEIGHTS_FILE, writeModelFiles } = await import("../src/ml/models/model-files.ts");
+    const { PretrainedStateError, pretrainedState } = await import("../src/ml/models/pretrained-state.ts");
+    const { openSafetensors, SafetensorsError } = await import("../src/ml/checkpoint/safetensors.ts");
+
+    const spec = specOf(params);
+    const description = describeModel(spec);
+    const layers = renderLayerTable(description, params.imageSize, params.imageSize);
+    for (const line of layers.trimEnd().split("\n")) log(line);
+
+    const loadState = (weights: NonNullable<typeof inputs.weights>) => {
+      const file = weights.files.find(({ path }) => path === WEIGHTS_FILE || path === "")?.path;
+      if (file === undefined)
+        throw new StageFailure(
+          `the weights hold no ${WEIGHTS_FILE}`,
+          "connect a model, a folder with that file, or the path of a .safetensors file",
+        );
+      try {
+        const state = readStateFile(openSafetensors(weights.path(file)));
+        return pretrainedState({ description, state, newHead: params.newHead, seed: params.seed });
+      } catch (error) {
+        if (error instanceof PretrainedStateError) throw new StageFailure(error.message, error.help);
+        if (error instanceof SafetensorsError)
+          throw new StageFailure(
+            error.message,
+            "convert PyTorch checkpoints with safetensors.torch.save_file(state_dict)",
+          );
+        throw error;
+      }
+    };
+    const state = inputs.weights === undefined ? initialState(description, params.seed) : loadState(inputs.weights);
+    writeModelFiles(outputs.model!.folder, { spec, state, layers });
+  },
+});
+
+/** What is kept as `architecture.json`: everything but how the weights came about and how the table was drawn. */
+function specOf({ seed: _, newHead: __, imageSize: ___, ...spec }: BuildModelParams): ArchitectureSpec {
+  return spec;
+}
+
+function weightsProblems(params: CheckContext<BuildModelParams>["params"], weights: Facts | undefined): StageProblem[] {
+  if (weights === undefined) return [];
+  const problems: StageProblem[] = [];
+  const differ = (fact: keyof Facts, own: string | number, setting: string, help: string) => {
+    const given = weights[fact];
+    if (given !== undefined && given !== own)
+      problems.push({
+        path: ["inputs", "weights"],
+        message: `the weights have ${setting} ${given}, and ${own} is set`,
+        help,
+      });
+  };
+  differ(
+    "architecture",
+    architectureName(specOf(params)),
+    "architecture",
+    "set the same `architecture` in both stages",
+  );
+  differ("channels", params.imageChannels, "imageChannels", `set \`imageChannels: ${weights.channels}\``);
+  if (!params.newHead)
+    differ(
+      "classes",
+      params.numClasses,
+      "numClasses",
+      `set \`numClasses: ${weights.classes}\`, or \`newHead: true\` to draw the last layer anew`,
+    );
+  return problems;
+}
