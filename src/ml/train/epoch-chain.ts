@@ -3,7 +3,7 @@
  *
  * Equal keys mean equal state (given equal code, data, engine and the other params, which whoever stores checkpoints
  * adds). What only says how far to go (epochs, early stop, best or last) is not in them, so a longer training begins with
- * a shorter one's links, and a cosine over another horizon, whose rates differ throughout, shares none.
+ * a shorter one's links, and a cosine over another horizon, whose rates differ from the second epoch on, shares the first one alone.
  */
 import type { JsonObject, JsonValue } from "../../json.ts";
 import { openLoopRates, warmupRates } from "../schedule/open-loop-rates.ts";

@@ -1,5 +1,5 @@
 /** The error of a training whose loss is no longer a number: where it happened, and in which layer it shows first. */
-import type { StoredTensor } from "../checkpoint/safetensors.ts";
+import type { StateDict } from "./training.ts";
 
 export class TrainingDiverged extends Error {
   readonly help: string;
@@ -10,6 +10,8 @@ export class TrainingDiverged extends Error {
   }
 }
 
+const LOWER_THE_RATE = "lower optimizer.learningRate, or start with schedule.warmup";
+
 export interface DivergedStep {
   readonly loss: number;
   readonly epoch: number;
@@ -18,35 +20,48 @@ export interface DivergedStep {
   readonly steps: number;
   readonly learningRate: number;
   readonly batchSize: number;
-  /** The model's state right after the forward pass that gave the loss, in the order of its layers. */
-  readonly state: Readonly<Record<string, StoredTensor>>;
+  /** The model right after the forward pass that gave the loss, in the order of its layers. */
+  readonly state: StateDict;
 }
 
-/** Running statistics are updated in the forward pass, so they name the first layer whose activations overflowed. */
-export function trainingDiverged(at: DivergedStep): TrainingDiverged {
-  const name = firstNonFinite(at.state);
-  const where =
-    name === undefined
-      ? "every parameter and running statistic is finite, so the activations overflowed behind the last of them"
-      : `the first layer with a non-finite value is ${layerOf(name)} (${name})`;
-  const help =
-    at.batchSize === 1
-      ? "this batch has one image: batch norm over a single value has no variance; set dropLast: true, or another batchSize"
-      : "lower optimizer.learningRate, or start with schedule.warmup";
+export function stepDiverged(at: DivergedStep): TrainingDiverged {
+  const { loss, epoch, step, steps, learningRate, batchSize, state } = at;
   return new TrainingDiverged(
-    `the loss is ${at.loss} at epoch ${at.epoch}, step ${at.step} of ${at.steps} (learning rate ${at.learningRate}): ${where}`,
-    help,
+    `the loss is ${loss} at epoch ${epoch}, step ${step} of ${steps}, learning rate ${learningRate}: ${firstLayer(state)}`,
+    batchSize === 1
+      ? "this batch has one image, and batch norm over a single value has no variance: set dropLast: true, or another batchSize"
+      : LOWER_THE_RATE,
   );
 }
 
+/** In eval mode after an epoch's steps, whose own losses were finite. */
+export function evaluationDiverged(
+  loss: number,
+  epoch: number,
+  learningRate: number,
+  state: StateDict,
+): TrainingDiverged {
+  return new TrainingDiverged(
+    `the loss in eval mode is ${loss} after the last step of epoch ${epoch}, learning rate ${learningRate}: ${firstLayer(state)}`,
+    LOWER_THE_RATE,
+  );
+}
+
+/**
+ * Running statistics are updated in the forward pass and come behind the weights of the layers before them, so the first
+ * non-finite tensor of a state dict is in the layer where non-finite numbers first arise.
+ */
+function firstLayer(state: StateDict): string {
+  const name = firstNonFinite(state);
+  if (name === undefined)
+    return "all parameters and running statistics are finite, so the activations overflowed behind the last norm";
+  return `the first layer with a non-finite value is ${name.slice(0, name.lastIndexOf("."))} (${name})`;
+}
+
 /** The first tensor of `state` that holds a NaN or an infinity. */
-export function firstNonFinite(state: Readonly<Record<string, StoredTensor>>): string | undefined {
+export function firstNonFinite(state: StateDict): string | undefined {
   return Object.keys(state).find((name) => {
     const { data } = state[name]!;
     return data instanceof Float32Array && !data.every(Number.isFinite);
   });
-}
-
-function layerOf(parameter: string): string {
-  return parameter.slice(0, parameter.lastIndexOf("."));
 }

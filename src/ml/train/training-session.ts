@@ -1,0 +1,187 @@
+/**
+ * One epoch after the other: optimiser steps, what is measured behind them, and the checkpoint that ends them.
+ *
+ * What must stay true: nothing computed depends on the clock, on where the training was resumed, or on how far it will
+ * go; and the loss is looked at before the weights are moved by it, so a NaN never reaches them.
+ */
+import type { JsonValue } from "../../json.ts";
+import { writeCheckpoint } from "../checkpoint/training-checkpoint.ts";
+import type { Batch } from "../data/loader.ts";
+import { countTopK } from "../metrics/ranks.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import type { EpochChain } from "./epoch-chain.ts";
+import { type Evaluation, evaluateNetwork } from "./evaluate-network.ts";
+import { bestEpoch, type EpochRecord, epochRecord, type Records } from "./history.ts";
+import { type ImageSource, uploadImages } from "./image-source.ts";
+import type { StateDict, Training } from "./training.ts";
+import { evaluationDiverged, stepDiverged } from "./training-diverged.ts";
+import { epochLine, stepLine } from "./training-lines.ts";
+import { Stopwatch } from "./training-speed.ts";
+import { type TrainingState, trainingStateToJson } from "./training-state.ts";
+
+export class TrainingSession {
+  readonly stopwatch: Stopwatch;
+  readonly #training: Training;
+  readonly #chain: EpochChain;
+  readonly #optimizer: Optimizer;
+  readonly #state: TrainingState;
+  /** A checkpoint within the epoch under way exists. */
+  #savedWithin: boolean;
+
+  /** Network and optimiser are as `state` says. */
+  constructor(training: Training, chain: EpochChain, optimizer: Optimizer, state: TrainingState) {
+    this.#training = training;
+    this.#chain = chain;
+    this.#optimizer = optimizer;
+    this.#state = state;
+    this.#savedWithin = state.nextBatch > 0;
+    const { loader } = training.train;
+    const stepsLeft = (training.settings.epochs - state.epoch + 1) * loader.batchesPerEpoch - state.nextBatch;
+    this.stopwatch = new Stopwatch(training.now, loader, stepsLeft);
+  }
+
+  records(): Records {
+    return { ...this.#state, iterationsPerEpoch: this.#training.train.loader.batchesPerEpoch };
+  }
+
+  /** Trains what is left of the epoch under way, and saves its link. Returns the model it ends with. */
+  async trainEpoch(): Promise<{ readonly record: EpochRecord; readonly model: StateDict }> {
+    const [state, { network, settings, log }] = [this.#state, this.#training];
+    this.stopwatch.startEpoch();
+    const learningRate = this.#chain.learningRate(state.epoch, state.plateau);
+    await this.#trainSteps(learningRate);
+    this.stopwatch.stepsDone();
+    const record = await this.#measureEpoch(learningRate);
+    state.epochs.push(record);
+    state.plateau = this.#chain.observe(record.epoch, state.plateau, this.records());
+    state.epoch++;
+    state.nextBatch = 0;
+    state.correct = 0;
+    const model = await network.stateDict();
+    await this.#save(this.#chain.link(record.epoch), model);
+    await this.#dropUseless(record);
+    this.stopwatch.epochDone();
+    log?.(epochLine(record, settings.epochs, this.stopwatch.speed().elapsedMs));
+    return { record, model };
+  }
+
+  async #trainSteps(learningRate: number): Promise<void> {
+    const [state, { train, settings, onStep, log }] = [this.#state, this.#training];
+    const { epoch } = state;
+    const { batchesPerEpoch } = train.loader;
+    await this.#stopIfAsked();
+    if (state.nextBatch === batchesPerEpoch) return;
+    for await (const batch of train.loader.epoch(epoch, state.nextBatch)) {
+      const loss = await this.#trainStep(batch, learningRate);
+      state.loss.push(loss);
+      state.nextBatch++;
+      this.stopwatch.stepDone(batch.labels.length);
+      const last = state.epochs.at(-1);
+      onStep?.({
+        epoch,
+        epochs: settings.epochs,
+        step: state.nextBatch,
+        stepsPerEpoch: batchesPerEpoch,
+        loss,
+        learningRate,
+        accuracy: last?.validAccuracy ?? last?.trainAccuracy,
+        speed: this.stopwatch.speed(),
+      });
+      if (settings.logInterval > 0 && state.nextBatch % settings.logInterval === 0)
+        log?.(stepLine({ epoch, epochs: settings.epochs, batch: state.nextBatch, batches: batchesPerEpoch, loss }));
+      await this.#stopIfAsked();
+    }
+    if (state.nextBatch !== batchesPerEpoch)
+      throw new Error(`the loader gave ${state.nextBatch} batches in epoch ${epoch}, not ${batchesPerEpoch}`);
+  }
+
+  /** One optimiser step. Returns the loss, which is finite. */
+  async #trainStep(batch: Batch, learningRate: number): Promise<number> {
+    const [state, { engine, network, train, settings }] = [this.#state, this.#training];
+    const steps = train.loader.batchesPerEpoch;
+    const step = (state.epoch - 1) * steps + state.nextBatch + 1;
+    const images = uploadImages(engine, batch, train);
+    const labels = engine.upload(batch.labels, [batch.labels.length]);
+    const logits = network.forward(images, { seed: settings.seed, step });
+    const { loss, dlogits } = engine.softmaxCrossEntropy(logits, labels);
+    try {
+      const value = (await engine.download(loss))[0]!;
+      if (!Number.isFinite(value)) {
+        network.discard();
+        throw stepDiverged({
+          loss: value,
+          epoch: state.epoch,
+          step: state.nextBatch + 1,
+          steps,
+          learningRate,
+          batchSize: batch.labels.length,
+          state: await network.stateDict(),
+        });
+      }
+      if (settings.trainAccuracy === "running")
+        state.correct += countTopK((await engine.download(logits)) as Float32Array, batch.labels, logits.shape[1]!, 1);
+      network.backward(dlogits, (parameter, gradient) =>
+        this.#optimizer.update(parameter, gradient, learningRate, step),
+      );
+      return value;
+    } finally {
+      engine.dispose(images, labels, logits, loss, dlogits);
+    }
+  }
+
+  async #measureEpoch(learningRate: number): Promise<EpochRecord> {
+    const { settings, train, trainEvaluation, valid } = this.#training;
+    const { epoch, epochs, correct, loss } = this.#state;
+    const { batchesPerEpoch, imagesPerEpoch } = train.loader;
+    const trainPass = settings.trainAccuracy === "eval" && (await this.#evaluate(trainEvaluation!, learningRate));
+    const validPass = valid && (await this.#evaluate(valid, learningRate));
+    return epochRecord(epochs, {
+      epoch,
+      learningRate,
+      trainLoss: meanLoss(loss.slice(-batchesPerEpoch), settings.batchSize, imagesPerEpoch),
+      ...(trainPass && { trainAccuracy: trainPass.accuracy }),
+      ...(settings.trainAccuracy === "running" && { trainAccuracy: correct / imagesPerEpoch }),
+      ...(validPass && { validLoss: validPass.loss, validAccuracy: validPass.accuracy }),
+    });
+  }
+
+  async #evaluate(source: ImageSource, learningRate: number): Promise<Evaluation> {
+    const { engine, network } = this.#training;
+    const evaluation = await evaluateNetwork({ engine, network, source, beforeBatch: () => this.#stopIfAsked() });
+    if (!Number.isFinite(evaluation.loss))
+      throw evaluationDiverged(evaluation.loss, this.#state.epoch, learningRate, await network.stateDict());
+    return evaluation;
+  }
+
+  /** Leaves, when the user asked to, behind a checkpoint of the epoch under way. */
+  async #stopIfAsked(): Promise<void> {
+    const { signal, network } = this.#training;
+    if (!signal.aborted) return;
+    if (this.#state.nextBatch > 0) await this.#save(this.#chain.within(this.#state.epoch), await network.stateDict());
+    throw signal.reason;
+  }
+
+  async #save(key: JsonValue, model: StateDict): Promise<void> {
+    const optimizer = await this.#optimizer.stateDict();
+    const state = trainingStateToJson(this.#state);
+    await this.#training.checkpoints.save(key, async (folder) => writeCheckpoint(folder, { model, optimizer, state }));
+  }
+
+  /** Of the checkpoints that the one of `record` makes useless, those that are not to be kept. */
+  async #dropUseless({ epoch, improved }: EpochRecord): Promise<void> {
+    const { checkpoints, settings } = this.#training;
+    if (this.#savedWithin) await checkpoints.drop(this.#chain.within(epoch));
+    this.#savedWithin = false;
+    if (settings.keepCheckpoints === undefined) return;
+    const lastOld = epoch - settings.keepCheckpoints;
+    const best = bestEpoch(this.#state.epochs);
+    const surpassed = improved ? bestEpoch(this.#state.epochs.slice(0, -1)) : 0;
+    for (const old of new Set([lastOld, surpassed]))
+      if (old > 0 && old <= lastOld && old !== best) await checkpoints.drop(this.#chain.link(old));
+  }
+}
+
+/** Mean per image of an epoch's minibatch losses: the last batch may be smaller. */
+function meanLoss(losses: readonly number[], batchSize: number, images: number): number {
+  return losses.reduce((sum, loss, i) => sum + loss * Math.min(batchSize, images - i * batchSize), 0) / images;
+}

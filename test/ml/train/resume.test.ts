@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { TrainingSettings } from "../../../src/ml/train/training.ts";
+import { bytesOf, type FolderStore, folderStore, SETTINGS, type TinyRun, trainTiny } from "./tiny-training.ts";
+
+const STEPS = 5;
+
+const adam: TrainingSettings["optimizer"] = {
+  type: "adamw",
+  learningRate: 0.01,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0.01,
+  weightDecayOn: "weights",
+};
+const plateau: TrainingSettings["schedule"] = {
+  type: "plateau",
+  metric: "minibatchLoss",
+  mode: "auto",
+  factor: 0.5,
+  patience: 0,
+  threshold: 0.5,
+  thresholdMode: "rel",
+  cooldown: 0,
+  minLr: 0,
+};
+
+let store: FolderStore;
+beforeEach(() => {
+  store = folderStore();
+});
+afterEach(() => store.remove());
+
+function expectSame(a: TinyRun, b: TinyRun): void {
+  expect(bytesOf(a)).toBe(bytesOf(b));
+  expect(a.history).toEqual(b.history);
+}
+
+async function straight(settings: Partial<TrainingSettings>): Promise<TinyRun> {
+  const own = folderStore();
+  try {
+    return await trainTiny(settings, own);
+  } finally {
+    own.remove();
+  }
+}
+
+describe.each([
+  ["SGD with momentum", { optimizer: SETTINGS.optimizer }],
+  ["AdamW", { optimizer: adam }],
+  ["plateau", { schedule: plateau, trainAccuracy: "eval" as const }],
+  ["cosine", { schedule: { type: "cosine" as const, minLr: 0 } }],
+])("with %s", (_, settings: Partial<TrainingSettings>) => {
+  test("the same training twice gives the same bits", async () => {
+    expectSame(await straight(settings), await straight(settings));
+  });
+
+  test("killed after the first epoch, it goes on to the same bits", async () => {
+    await trainTiny(settings, store);
+    store.forget((key) => JSON.parse(key).epochs.length > 1);
+    expect(store.keys()).toHaveLength(1);
+    const resumed = await trainTiny(settings, store);
+    expect(resumed.steps).toHaveLength(2 * STEPS);
+    expectSame(resumed, await straight(settings));
+  });
+
+  test.each([1, 3, STEPS, STEPS + 2])("stopped after step %i, it goes on from there to the same bits", async (stop) => {
+    await expect(trainTiny(settings, store, { stopAfterSteps: stop })).rejects.toThrow("stopped by the test");
+    expect(store.keys().filter((key) => key.includes("within-epoch"))).toHaveLength(1);
+    const resumed = await trainTiny(settings, store);
+    expect(resumed.steps).toHaveLength(3 * STEPS - stop);
+    expectSame(resumed, await straight(settings));
+    expect(store.keys().filter((key) => key.includes("within-epoch"))).toHaveLength(0);
+  });
+});
+
+test("stopped again and again, it still ends in the same bits", async () => {
+  let stops = 0;
+  for (;;) {
+    try {
+      expectSame(await trainTiny({}, store, { stopAfterSteps: 2 }), await straight({}));
+      break;
+    } catch (error) {
+      expect((error as Error).message).toBe("stopped by the test");
+      stops++;
+    }
+  }
+  expect(stops).toBe(7);
+});
+
+describe("a chain of epochs", () => {
+  test("a longer training trains only the epochs that are new", async () => {
+    await trainTiny({ epochs: 2 }, store);
+    const longer = await trainTiny({ epochs: 3 }, store);
+    expect(longer.steps).toHaveLength(STEPS);
+    expectSame(longer, await straight({ epochs: 3 }));
+  });
+
+  test("a shorter training trains nothing, and is the shorter one's", async () => {
+    await trainTiny({ epochs: 3 }, store);
+    const shorter = await trainTiny({ epochs: 1 }, store);
+    expect(shorter.steps).toHaveLength(0);
+    expect(shorter.speed.imagesPerSecond).toBeUndefined();
+    expectSame(shorter, await straight({ epochs: 1 }));
+  });
+
+  test("a cosine over more epochs shares only the first epoch, whose rate is the same", async () => {
+    const schedule = { type: "cosine", minLr: 0 } as const;
+    await trainTiny({ epochs: 2, schedule }, store);
+    const longer = await trainTiny({ epochs: 3, schedule }, store);
+    expect(longer.steps).toHaveLength(2 * STEPS);
+    expectSame(longer, await straight({ epochs: 3, schedule }));
+  });
+
+  test("a step schedule that differs later shares the epochs before", async () => {
+    await trainTiny({ schedule: { type: "step", stepSize: 2, gamma: 0.1 } }, store);
+    const other = await trainTiny({ schedule: { type: "multistep", milestones: [2], gamma: 0.5 } }, store);
+    expect(other.steps).toHaveLength(STEPS);
+  });
+
+  test("the best instead of the last needs no training", async () => {
+    await trainTiny({ select: "last" }, store);
+    const best = await trainTiny({ select: "best" }, store);
+    expect(best.steps).toHaveLength(0);
+    expectSame(best, await straight({ select: "best" }));
+    expectSame(
+      best,
+      await straight({ epochs: best.history.bestEpoch }).then((run) => ({ ...run, history: best.history })),
+    );
+  });
+
+  test("an early stop that is added later takes the model where it would have stopped", async () => {
+    const earlyStop = { metric: "trainLoss", patience: 1, minDelta: 10 } as const;
+    await trainTiny({ epochs: 3 }, store);
+    const stopped = await trainTiny({ epochs: 3, earlyStop }, store);
+    expect(stopped.steps).toHaveLength(0);
+    expect(stopped.history.epochs).toHaveLength(2);
+    expect(stopped.history.stopped).toBe("trainLoss did not improve for 1 epoch");
+    expectSame(stopped, await straight({ epochs: 3, earlyStop }));
+  });
+
+  test("missing links in between do not matter, and a missing best one is trained again", async () => {
+    const settings = { select: "best" } as const;
+    const { history } = await trainTiny(settings, store);
+    const [first, second, third] = store.keys();
+    store.forget((key) => key !== third && key !== [first, second, third][history.bestEpoch - 1]);
+    expect((await trainTiny(settings, store)).steps).toHaveLength(0);
+    store.forget((key) => key === [first, second, third][history.bestEpoch - 1]);
+    expectSame(await trainTiny(settings, store), await straight(settings));
+  });
+
+  test("keepCheckpoints leaves the last ones and the best one", async () => {
+    const { history } = await trainTiny({ epochs: 5, keepCheckpoints: 2 }, store);
+    const kept = store.keys().map((key) => JSON.parse(key).epochs.length);
+    expect(kept.sort()).toEqual([...new Set([history.bestEpoch, 4, 5])].sort());
+  });
+});
