@@ -1,16 +1,14 @@
 /**
  * The engine that counts: TensorFlow's own kernels, called one by one through the addon of @tensorflow/tfjs-node.
  *
- * Every op runs when it is called, on the calling thread plus TensorFlow's pool. A weight or slot lies in a resource
- * variable from its first update on, and is changed in place: for that, no handle to a read of it may be alive, so an
- * update drops the read first. Longer than most files because it is one op after the other.
+ * Every op runs when it is called, on the calling thread plus TensorFlow's pool. Which handles are alive is kept in
+ * `native-memory.ts`. Longer than most files because it is one op after the other.
  */
 import {
   type AdamSettings,
   type BatchNormVariables,
   type ConvGeometry,
   type CreateEngine,
-  type DType,
   type Engine,
   type EngineOptions,
   type PoolGeometry,
@@ -24,6 +22,7 @@ import {
 } from "../engine.ts";
 import { loadBinding, type OpAttribute } from "./binding.ts";
 import { groupNormBackward, groupNormForward } from "./group-norm.ts";
+import { CODES, NativeMemory } from "./native-memory.ts";
 import {
   attribute,
   BIAS,
@@ -40,7 +39,6 @@ import {
   TensorflowOps,
   UINT8,
   UNLOCKED,
-  VARIABLE,
 } from "./tensorflow-ops.ts";
 import { planWindow, type Window } from "./window.ts";
 
@@ -52,48 +50,6 @@ export const createEngine: CreateEngine = async (options: EngineOptions) => {
   return new NativeEngine(new TensorflowOps(loadBinding(options.folder, options.threads)));
 };
 
-class NativeTensor implements Tensor {
-  readonly id: number;
-  readonly shape: Shape;
-  readonly dtype: DType;
-  /** Of what `maxPool` returned: where in its (padded) input each maximum was found. */
-  readonly argmax: number | undefined;
-
-  constructor(id: number, shape: Shape, dtype: DType, argmax?: number) {
-    this.id = id;
-    this.shape = shape;
-    this.dtype = dtype;
-    this.argmax = argmax;
-  }
-}
-
-class NativeSaved implements Saved {
-  readonly saved = true;
-  readonly ids: readonly number[];
-  /** What else the gradient needs to know: the epsilon of a batch norm, the groups of a group norm. */
-  readonly setting: number;
-
-  constructor(ids: readonly number[], setting: number) {
-    this.ids = ids;
-    this.setting = setting;
-  }
-}
-
-/** Always holds `value`, `resource` or both; both mean that `value` is a read of the resource. */
-class NativeVariable implements Variable {
-  readonly variable = true;
-  readonly shape: Shape;
-  value: number | undefined;
-  resource: number | undefined;
-
-  constructor(shape: Shape, value: number) {
-    this.shape = shape;
-    this.value = value;
-  }
-}
-
-/** TensorFlow's name for a variable that lives exactly as long as its handle (ResourceHandle::ANONYMOUS_NAME). */
-const ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347";
 /** Above so many elements positions of maxima do not fit 32 bits. */
 const INT32_POSITIONS = 2 ** 31 - 1;
 
@@ -102,13 +58,12 @@ class NativeEngine implements Engine {
   readonly version: string;
   readonly #ops: TensorflowOps;
   readonly #gpu: boolean;
-  readonly #tensors = new Set<NativeTensor>();
-  readonly #saved = new Set<NativeSaved>();
-  readonly #variables = new Set<NativeVariable>();
+  readonly #memory: NativeMemory;
   readonly #attributes = new Map<string, readonly OpAttribute[]>();
 
   constructor(ops: TensorflowOps) {
     this.#ops = ops;
+    this.#memory = new NativeMemory(ops);
     this.version = `TensorFlow ${ops.binding.TF_Version}`;
     this.#gpu = ops.binding.isUsingGpuDevice();
   }
@@ -116,61 +71,39 @@ class NativeEngine implements Engine {
   // -- memory ---------------------------------------------------------------------------------------------------------
 
   upload(data: TensorArray, shape: Shape): Tensor {
-    const [code, dtype] = typeOf(data);
-    return this.#tensor(this.#create(data, shape, code), shape, dtype);
+    return this.#memory.upload(data, shape);
   }
 
   async download(tensor: Tensor | Variable): Promise<TensorArray> {
-    if ("variable" in tensor) return this.#ops.binding.tensorDataSync(this.#read(tensor));
-    const { id, dtype } = this.#own(tensor);
-    if (dtype !== "uint8") return this.#ops.binding.tensorDataSync(id);
-    const wide = this.#ops.cast(id, UINT8, INT32);
-    const data = Uint8Array.from(this.#ops.binding.tensorDataSync(wide));
-    this.#ops.free(wide);
-    return data;
+    return this.#memory.download(tensor);
   }
 
   dispose(...tensors: readonly (Tensor | undefined)[]): void {
-    for (const tensor of tensors) {
-      if (tensor === undefined) continue;
-      const own = this.#own(tensor);
-      this.#tensors.delete(own);
-      this.#ops.free(own.id);
-      if (own.argmax !== undefined) this.#ops.free(own.argmax);
-    }
+    for (const tensor of tensors) if (tensor !== undefined) this.#memory.dispose(tensor);
   }
 
   disposeSaved(saved: Saved): void {
-    const own = this.#ownSaved(saved);
-    this.#saved.delete(own);
-    this.#ops.free(...own.ids);
+    this.#memory.disposeSaved(saved);
   }
 
   liveTensors(): number {
-    return this.#tensors.size + this.#saved.size;
+    return this.#memory.live();
   }
 
   variable(data: Float32Array, shape: Shape): Variable {
-    const variable = new NativeVariable(shape, this.#create(data, shape, FLOAT));
-    this.#variables.add(variable);
-    return variable;
+    return this.#memory.variable(data, shape);
   }
 
   assign(variable: Variable, data: Float32Array): void {
-    this.#replace(this.#ownVariable(variable), this.#create(data, variable.shape, FLOAT));
+    this.#memory.assign(variable, data);
   }
 
   disposeVariable(variable: Variable): void {
-    const own = this.#ownVariable(variable);
-    this.#variables.delete(own);
-    if (own.value !== undefined) this.#ops.free(own.value);
-    if (own.resource !== undefined) this.#ops.free(own.resource);
+    this.#memory.disposeVariable(variable);
   }
 
   async close(): Promise<void> {
-    this.dispose(...this.#tensors);
-    for (const saved of this.#saved) this.disposeSaved(saved);
-    for (const variable of this.#variables) this.disposeVariable(variable);
+    this.#memory.close();
     this.#ops.close();
   }
 
@@ -182,11 +115,11 @@ class NativeEngine implements Engine {
     const [output] = this.#ops.binding.executeOp(
       "Conv2D",
       this.#convAttributes(geometry, window),
-      [input, this.#read(filter)],
+      [input, this.#memory.read(filter)],
       1,
     );
     if (window.pad !== undefined) this.#ops.free(input);
-    return this.#tensor(output!.id, output!.shape);
+    return this.#memory.tensor(output!.id, output!.shape);
   }
 
   conv2dGradient(dy: Tensor, x: Tensor, filter: Variable, geometry: ConvGeometry, wantInput: boolean) {
@@ -194,24 +127,27 @@ class NativeEngine implements Engine {
     const window = convWindow(x, filter, geometry);
     const attributes = this.#convAttributes(geometry, window);
     const input = this.#padded(x, window, 0);
-    const gradient = this.#own(dy).id;
+    const gradient = this.#memory.own(dy).id;
     const dfilter = ops.one("Conv2DBackpropFilter", attributes, input, ops.ints(filter.shape), gradient);
     if (window.pad !== undefined) ops.free(input);
-    if (!wantInput) return { dx: undefined, dfilter: this.#tensor(dfilter, filter.shape) };
+    if (!wantInput) return { dx: undefined, dfilter: this.#memory.tensor(dfilter, filter.shape) };
     const shape = paddedShape(x.shape, window);
-    const dx = ops.one("Conv2DBackpropInput", attributes, ops.ints(shape), this.#read(filter), gradient);
+    const dx = ops.one("Conv2DBackpropInput", attributes, ops.ints(shape), this.#memory.read(filter), gradient);
     return {
-      dx: this.#tensor(this.#cropped(dx, x.shape, window), x.shape),
-      dfilter: this.#tensor(dfilter, filter.shape),
+      dx: this.#memory.tensor(this.#cropped(dx, x.shape, window), x.shape),
+      dfilter: this.#memory.tensor(dfilter, filter.shape),
     };
   }
 
   addBias(x: Tensor, bias: Variable): Tensor {
-    return this.#tensor(this.#ops.one("BiasAdd", BIAS, this.#own(x).id, this.#read(bias)), x.shape);
+    return this.#memory.tensor(
+      this.#ops.one("BiasAdd", BIAS, this.#memory.own(x).id, this.#memory.read(bias)),
+      x.shape,
+    );
   }
 
   addBiasGradient(dy: Tensor): Tensor {
-    return this.#tensor(this.#ops.one("BiasAddGrad", BIAS, this.#own(dy).id), [dy.shape.at(-1)!]);
+    return this.#memory.tensor(this.#ops.one("BiasAddGrad", BIAS, this.#memory.own(dy).id), [dy.shape.at(-1)!]);
   }
 
   // -- normalisation --------------------------------------------------------------------------------------------------
@@ -224,33 +160,33 @@ class NativeEngine implements Engine {
       "FusedBatchNormV3",
       6,
       this.#normAttributes(true, epsilon, momentum),
-      this.#own(x).id,
-      this.#read(scale),
-      this.#read(shift),
-      none ?? this.#read(runningMean),
-      none ?? this.#read(runningVariance),
+      this.#memory.own(x).id,
+      this.#memory.read(scale),
+      this.#memory.read(shift),
+      none ?? this.#memory.read(runningMean),
+      none ?? this.#memory.read(runningVariance),
     );
-    this.#replace(this.#ownVariable(runningMean), mean!);
-    this.#replace(this.#ownVariable(runningVariance), variance!);
-    return { y: this.#tensor(y!, x.shape), saved: this.#save(reserve, epsilon) };
+    this.#memory.replace(runningMean, mean!);
+    this.#memory.replace(runningVariance, variance!);
+    return { y: this.#memory.tensor(y!, x.shape), saved: this.#memory.save(reserve, epsilon) };
   }
 
   batchNormGradient(dy: Tensor, x: Tensor, parameters: BatchNormVariables, saved: Saved) {
-    const own = this.#ownSaved(saved);
+    const own = this.#memory.ownSaved(saved);
     const [dx, dscale, dshift, ...unused] = this.#ops.many(
       "FusedBatchNormGradV3",
       5,
       this.#normAttributes(true, own.setting, undefined),
-      this.#own(dy).id,
-      this.#own(x).id,
-      this.#read(parameters.scale),
+      this.#memory.own(dy).id,
+      this.#memory.own(x).id,
+      this.#memory.read(parameters.scale),
       ...own.ids,
     );
     this.#ops.free(...unused);
     return {
-      dx: this.#tensor(dx!, x.shape),
-      dscale: this.#tensor(dscale!, parameters.scale.shape),
-      dshift: this.#tensor(dshift!, parameters.scale.shape),
+      dx: this.#memory.tensor(dx!, x.shape),
+      dscale: this.#memory.tensor(dscale!, parameters.scale.shape),
+      dshift: this.#memory.tensor(dshift!, parameters.scale.shape),
     };
   }
 
@@ -259,66 +195,69 @@ class NativeEngine implements Engine {
       "FusedBatchNormV3",
       6,
       this.#normAttributes(false, epsilon, undefined),
-      this.#own(x).id,
-      this.#read(parameters.scale),
-      this.#read(parameters.shift),
-      this.#read(parameters.runningMean),
-      this.#read(parameters.runningVariance),
+      this.#memory.own(x).id,
+      this.#memory.read(parameters.scale),
+      this.#memory.read(parameters.shift),
+      this.#memory.read(parameters.runningMean),
+      this.#memory.read(parameters.runningVariance),
     );
     this.#ops.free(...unused);
-    return this.#tensor(y!, x.shape);
+    return this.#memory.tensor(y!, x.shape);
   }
 
   groupNorm(x: Tensor, scale: Variable, shift: Variable, groups: number, epsilon: number) {
     const { y, kept } = groupNormForward(
       this.#ops,
-      this.#own(x),
-      this.#read(scale),
-      this.#read(shift),
+      this.#memory.own(x),
+      this.#memory.read(scale),
+      this.#memory.read(shift),
       groups,
       epsilon,
     );
-    return { y: this.#tensor(y, x.shape), saved: this.#save(kept, groups) };
+    return { y: this.#memory.tensor(y, x.shape), saved: this.#memory.save(kept, groups) };
   }
 
   groupNormGradient(dy: Tensor, x: Tensor, scale: Variable, saved: Saved) {
-    const { ids, setting: groups } = this.#ownSaved(saved);
+    const { ids, setting: groups } = this.#memory.ownSaved(saved);
     const { dx, dscale, dshift } = groupNormBackward(
       this.#ops,
-      this.#own(dy).id,
-      this.#own(x),
-      this.#read(scale),
+      this.#memory.own(dy).id,
+      this.#memory.own(x),
+      this.#memory.read(scale),
       ids,
       groups,
     );
     return {
-      dx: this.#tensor(dx, x.shape),
-      dscale: this.#tensor(dscale, scale.shape),
-      dshift: this.#tensor(dshift, scale.shape),
+      dx: this.#memory.tensor(dx, x.shape),
+      dscale: this.#memory.tensor(dscale, scale.shape),
+      dshift: this.#memory.tensor(dshift, scale.shape),
     };
   }
 
   // -- pointwise and pooling ------------------------------------------------------------------------------------------
 
   relu(x: Tensor): Tensor {
-    return this.#tensor(this.#ops.one("Relu", [FLOAT_T], this.#own(x).id), x.shape);
+    return this.#memory.tensor(this.#ops.one("Relu", [FLOAT_T], this.#memory.own(x).id), x.shape);
   }
 
   reluGradient(dy: Tensor, y: Tensor): Tensor {
-    return this.#tensor(this.#ops.one("ReluGrad", [FLOAT_T], this.#own(dy).id, this.#own(y).id), y.shape);
+    return this.#memory.tensor(
+      this.#ops.one("ReluGrad", [FLOAT_T], this.#memory.own(dy).id, this.#memory.own(y).id),
+      y.shape,
+    );
   }
 
   add(a: Tensor, b: Tensor): Tensor {
-    return this.#tensor(this.#ops.add(this.#own(a).id, this.#own(b).id), a.shape);
+    return this.#memory.tensor(this.#ops.add(this.#memory.own(a).id, this.#memory.own(b).id), a.shape);
   }
 
   multiply(a: Tensor, b: Tensor): Tensor {
-    return this.#tensor(this.#ops.multiply(this.#own(a).id, this.#own(b).id), a.shape);
+    return this.#memory.tensor(this.#ops.multiply(this.#memory.own(a).id, this.#memory.own(b).id), a.shape);
   }
 
   reshape(x: Tensor, shape: Shape): Tensor {
-    const { id, dtype } = this.#own(x);
-    return this.#tensor(this.#ops.reshape(id, shape, CODES[dtype]), shape, dtype);
+    const { id, dtype } = this.#memory.own(x);
+    return this.#memory.tensor(this.#ops.reshape(id, shape, CODES[dtype]), shape, dtype);
   }
 
   /** On the CPU positions are kept for the gradient: TensorFlow's plain MaxPoolGrad searches them again, seven times slower. */
@@ -330,15 +269,15 @@ class NativeEngine implements Engine {
       ? this.#ops.binding.executeOp("MaxPool", [...attributes, NHWC], [input], 1)
       : this.#ops.binding.executeOp("MaxPoolWithArgmax", [...attributes, ...positions(x.shape, window)], [input], 2);
     if (window.pad !== undefined) this.#ops.free(input);
-    return this.#tensor(y!.id, y!.shape, "float32", argmax?.id);
+    return this.#memory.tensor(y!.id, y!.shape, "float32", argmax?.id);
   }
 
   maxPoolGradient(dy: Tensor, x: Tensor, y: Tensor, geometry: PoolGeometry): Tensor {
     const ops = this.#ops;
     const window = poolWindow(x, geometry);
     const attributes = this.#poolAttributes(geometry, window);
-    const { argmax, id: output } = this.#own(y);
-    const gradient = this.#own(dy).id;
+    const { argmax, id: output } = this.#memory.own(y);
+    const gradient = this.#memory.own(dy).id;
     let dx: number;
     if (argmax === undefined) {
       const input = this.#padded(x, window, Number.NEGATIVE_INFINITY);
@@ -353,45 +292,45 @@ class NativeEngine implements Engine {
       ops.free(like);
       if (narrow) ops.free(at);
     }
-    return this.#tensor(this.#cropped(dx, x.shape, window), x.shape);
+    return this.#memory.tensor(this.#cropped(dx, x.shape, window), x.shape);
   }
 
   adaptiveAveragePool(x: Tensor, size: number): Tensor {
     const [n, height, width, channels] = x.shape as readonly [number, number, number, number];
     const shape = [n, size, size, channels];
-    if (size === 1) return this.#tensor(this.#ops.reduce("Mean", this.#own(x).id, [1, 2], true), shape);
+    if (size === 1) return this.#memory.tensor(this.#ops.reduce("Mean", this.#memory.own(x).id, [1, 2], true), shape);
     const weights = this.#poolingWeights(height, width, size);
-    const rows = this.#ops.reshape(this.#own(x).id, [n, height * width, channels]);
+    const rows = this.#ops.reshape(this.#memory.own(x).id, [n, height * width, channels]);
     const pooled = this.#ops.freeing(this.#ops.batchMatMul(weights, rows, false), rows);
-    return this.#tensor(this.#ops.freeing(this.#ops.reshape(pooled, shape), pooled), shape);
+    return this.#memory.tensor(this.#ops.freeing(this.#ops.reshape(pooled, shape), pooled), shape);
   }
 
   adaptiveAveragePoolGradient(dy: Tensor, inputShape: Shape): Tensor {
     const [n, height, width, channels] = inputShape as readonly [number, number, number, number];
     const size = dy.shape[1]!;
     if (size === 1) {
-      const share = this.#ops.multiply(this.#own(dy).id, this.#ops.scalar(1 / (height * width)));
-      return this.#tensor(this.#ops.freeing(this.#ops.broadcast(share, inputShape), share), inputShape);
+      const share = this.#ops.multiply(this.#memory.own(dy).id, this.#ops.scalar(1 / (height * width)));
+      return this.#memory.tensor(this.#ops.freeing(this.#ops.broadcast(share, inputShape), share), inputShape);
     }
     const weights = this.#poolingWeights(height, width, size);
-    const cells = this.#ops.reshape(this.#own(dy).id, [n, size * size, channels]);
+    const cells = this.#ops.reshape(this.#memory.own(dy).id, [n, size * size, channels]);
     const spread = this.#ops.freeing(this.#ops.batchMatMul(weights, cells, true), cells);
-    return this.#tensor(this.#ops.freeing(this.#ops.reshape(spread, inputShape), spread), inputShape);
+    return this.#memory.tensor(this.#ops.freeing(this.#ops.reshape(spread, inputShape), spread), inputShape);
   }
 
   // -- dense and loss -------------------------------------------------------------------------------------------------
 
   dense(x: Tensor, weight: Variable, bias: Variable): Tensor {
-    const product = this.#ops.matMul(this.#own(x).id, this.#read(weight));
-    const y = this.#ops.freeing(this.#ops.one("BiasAdd", BIAS, product, this.#read(bias)), product);
-    return this.#tensor(y, [x.shape[0]!, weight.shape[1]!]);
+    const product = this.#ops.matMul(this.#memory.own(x).id, this.#memory.read(weight));
+    const y = this.#ops.freeing(this.#ops.one("BiasAdd", BIAS, product, this.#memory.read(bias)), product);
+    return this.#memory.tensor(y, [x.shape[0]!, weight.shape[1]!]);
   }
 
   denseGradient(dy: Tensor, x: Tensor, weight: Variable) {
-    const gradient = this.#own(dy).id;
+    const gradient = this.#memory.own(dy).id;
     return {
-      dx: this.#tensor(this.#ops.matMul(gradient, this.#read(weight), false, true), x.shape),
-      dweight: this.#tensor(this.#ops.matMul(this.#own(x).id, gradient, true, false), weight.shape),
+      dx: this.#memory.tensor(this.#ops.matMul(gradient, this.#memory.read(weight), false, true), x.shape),
+      dweight: this.#memory.tensor(this.#ops.matMul(this.#memory.own(x).id, gradient, true, false), weight.shape),
       dbias: this.addBiasGradient(dy),
     };
   }
@@ -402,16 +341,16 @@ class NativeEngine implements Engine {
       "SparseSoftmaxCrossEntropyWithLogits",
       2,
       [FLOAT_T, LABELS],
-      this.#own(logits).id,
-      this.#own(labels).id,
+      this.#memory.own(logits).id,
+      this.#memory.own(labels).id,
     ) as [number, number];
     const loss = ops.freeing(ops.reduce("Mean", losses, [0], false), losses);
     const dlogits = ops.freeing(ops.multiply(gradients, ops.scalar(1 / logits.shape[0]!)), gradients);
-    return { loss: this.#tensor(loss, []), dlogits: this.#tensor(dlogits, logits.shape) };
+    return { loss: this.#memory.tensor(loss, []), dlogits: this.#memory.tensor(dlogits, logits.shape) };
   }
 
   softmax(logits: Tensor): Tensor {
-    return this.#tensor(this.#ops.one("Softmax", [FLOAT_T], this.#own(logits).id), logits.shape);
+    return this.#memory.tensor(this.#ops.one("Softmax", [FLOAT_T], this.#memory.own(logits).id), logits.shape);
   }
 
   // -- images ---------------------------------------------------------------------------------------------------------
@@ -422,9 +361,9 @@ class NativeEngine implements Engine {
     const shift = ops.floats(`shift${mean.join()}/${std.join()}`, [std.length], () =>
       Float32Array.from(std, (s, channel) => -mean[channel]! / s),
     );
-    const wide = ops.cast(this.#own(images).id, UINT8, FLOAT);
+    const wide = ops.cast(this.#memory.own(images).id, UINT8, FLOAT);
     const scaled = ops.freeing(ops.multiply(wide, scale), wide);
-    return this.#tensor(ops.freeing(ops.add(scaled, shift), scaled), images.shape);
+    return this.#memory.tensor(ops.freeing(ops.add(scaled, shift), scaled), images.shape);
   }
 
   // -- optimiser updates ----------------------------------------------------------------------------------------------
@@ -435,15 +374,15 @@ class NativeEngine implements Engine {
     const rate = ops.scalar(learningRate);
     const decayed = this.#decayed(weight, gradient, weightDecay);
     if (slot === undefined || momentum === 0) {
-      ops.many("ResourceApplyGradientDescent", 0, [FLOAT_T, UNLOCKED], this.#writable(weight), rate, decayed);
+      ops.many("ResourceApplyGradientDescent", 0, [FLOAT_T, UNLOCKED], this.#memory.writable(weight), rate, decayed);
     } else {
       // v = momentum v + g; w -= nesterov ? rate g + rate momentum v : rate v.
       ops.many(
         "ResourceApplyMomentum",
         0,
         [FLOAT_T, UNLOCKED, attribute.bool("use_nesterov", nesterov)],
-        this.#writable(weight),
-        this.#writable(slot),
+        this.#memory.writable(weight),
+        this.#memory.writable(slot),
         rate,
         decayed,
         ops.scalar(momentum),
@@ -470,9 +409,9 @@ class NativeEngine implements Engine {
     const correction1 = 1 - Math.fround(beta1) ** step;
     const root2 = Math.sqrt(1 - Math.fround(beta2) ** step);
     if (decoupled && weightDecay !== 0) {
-      this.#replace(
-        this.#ownVariable(weight),
-        ops.multiply(this.#read(weight), ops.scalar(1 - learningRate * weightDecay)),
+      this.#memory.replace(
+        this.#memory.ownVariable(weight),
+        ops.multiply(this.#memory.read(weight), ops.scalar(1 - learningRate * weightDecay)),
       );
     }
     const coupled = decoupled ? 0 : weightDecay;
@@ -482,9 +421,9 @@ class NativeEngine implements Engine {
       "ResourceApplyAdam",
       0,
       [FLOAT_T, UNLOCKED, attribute.bool("use_nesterov", false)],
-      this.#writable(weight),
-      this.#writable(first),
-      this.#writable(second),
+      this.#memory.writable(weight),
+      this.#memory.writable(first),
+      this.#memory.writable(second),
       none,
       none,
       ops.scalar((learningRate * root2) / correction1),
@@ -496,73 +435,13 @@ class NativeEngine implements Engine {
     if (coupled !== 0) ops.free(decayed);
   }
 
-  // -- what is whose --------------------------------------------------------------------------------------------------
-
-  #tensor(id: number, shape: Shape, dtype: DType = "float32", argmax?: number): NativeTensor {
-    const tensor = new NativeTensor(id, shape, dtype, argmax);
-    this.#tensors.add(tensor);
-    return tensor;
-  }
-
-  #save(ids: readonly number[], setting: number): NativeSaved {
-    const saved = new NativeSaved(ids, setting);
-    this.#saved.add(saved);
-    return saved;
-  }
-
-  #own(tensor: Tensor): NativeTensor {
-    if (this.#tensors.has(tensor as NativeTensor)) return tensor as NativeTensor;
-    throw new Error(`a tensor [${tensor.shape.join(", ")}] was used after it was disposed, or on another engine`);
-  }
-
-  #ownSaved(saved: Saved): NativeSaved {
-    if (this.#saved.has(saved as NativeSaved)) return saved as NativeSaved;
-    throw new Error("saved values were used after they were disposed, or on another engine");
-  }
-
-  #ownVariable(variable: Variable): NativeVariable {
-    if (this.#variables.has(variable as NativeVariable)) return variable as NativeVariable;
-    throw new Error(`a variable [${variable.shape.join(", ")}] was used after it was disposed, or on another engine`);
-  }
-
-  /** The array is copied first, for TensorFlow may share its memory. */
-  #create(data: TensorArray, shape: Shape, code: number): number {
-    return this.#ops.binding.createTensor(shape, code, data.slice());
-  }
-
-  /** The variable's value, as a tensor that stays the variable's. */
-  #read(variable: Variable): number {
-    const own = this.#ownVariable(variable);
-    own.value ??= this.#ops.one("ReadVariableOp", VARIABLE, own.resource!);
-    return own.value;
-  }
-
-  /** The variable's resource, with no read of it left that would make an update in place impossible. */
-  #writable(variable: Variable): number {
-    const own = this.#ownVariable(variable);
-    if (own.resource === undefined) {
-      const where = [attribute.shape("shape", own.shape), attribute.string("shared_name", ANONYMOUS)];
-      own.resource = this.#ops.one("VarHandleOp", [...VARIABLE, ...where, attribute.string("container", "")]);
-      this.#ops.many("AssignVariableOp", 0, VARIABLE, own.resource, own.value!);
-    }
-    if (own.value !== undefined) this.#ops.free(own.value);
-    own.value = undefined;
-    return own.resource;
-  }
-
-  /** Gives the variable a new value, and that value to the variable. */
-  #replace(own: NativeVariable, value: number): void {
-    if (own.value !== undefined) this.#ops.free(own.value);
-    own.value = value;
-    if (own.resource === undefined) return;
-    this.#ops.many("AssignVariableOp", 0, VARIABLE, own.resource, value);
-  }
+  // -- parts of ops --------------------------------------------------------------------------------------------------
 
   /** gradient + decay weight: the gradient itself when there is no decay, else the caller's to free. */
   #decayed(weight: Variable, gradient: Tensor, decay: number): number {
-    const { id } = this.#own(gradient);
+    const { id } = this.#memory.own(gradient);
     if (decay === 0) return id;
-    const pull = this.#ops.multiply(this.#read(weight), this.#ops.scalar(decay));
+    const pull = this.#ops.multiply(this.#memory.read(weight), this.#ops.scalar(decay));
     return this.#ops.freeing(this.#ops.add(id, pull), pull);
   }
 
@@ -570,7 +449,7 @@ class NativeEngine implements Engine {
 
   /** `x` with the rows its window wants: then the caller's to free. */
   #padded(x: Tensor, { pad }: Window, value: number): number {
-    const { id } = this.#own(x);
+    const { id } = this.#memory.own(x);
     if (pad === undefined) return id;
     return this.#ops.one("PadV2", [FLOAT_T, PADDINGS], id, this.#ops.paddings(...pad), this.#ops.scalar(value));
   }
@@ -636,13 +515,6 @@ class NativeEngine implements Engine {
       return weights;
     });
   }
-}
-
-const CODES: Readonly<Record<DType, number>> = { float32: FLOAT, int32: INT32, uint8: UINT8 };
-
-function typeOf(data: TensorArray): readonly [code: number, dtype: DType] {
-  if (data instanceof Float32Array) return [FLOAT, "float32"];
-  return data instanceof Int32Array ? [INT32, "int32"] : [UINT8, "uint8"];
 }
 
 function convWindow(x: Tensor, filter: Variable, { stride, padding, dilation }: ConvGeometry): Window {
