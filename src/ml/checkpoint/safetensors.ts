@@ -6,7 +6,7 @@
  * content is equal bytes. Read distrustfully: a header that lies about sizes, overlaps, leaves holes or runs past the
  * file's end is refused with the reason, before a byte of data is believed.
  */
-import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 
 export type SafetensorsDType = "F32" | "F64" | "F16" | "BF16" | "I64" | "I32" | "U8" | "BOOL";
 export type SafetensorsArray = Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array;
@@ -51,34 +51,73 @@ export function writeSafetensors(
   tensors: Readonly<Record<string, StoredTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  const names = Object.keys(tensors).sort();
-  const header: Record<string, unknown> = {};
-  if (Object.keys(metadata).length > 0)
-    header.__metadata__ = Object.fromEntries(Object.keys(metadata).sort().map((key) => [key, metadata[key]]));
-  let offset = 0;
-  for (const name of names) {
-    const { dtype, shape, data } = tensors[name]!;
+  for (const [name, { shape, data }] of Object.entries(tensors))
     if (elementCount(shape) !== data.length)
       throw new Error(`tensor ${name}: shape [${shape}] has ${elementCount(shape)} elements, the data ${data.length}`);
-    header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
+  const writer = createSafetensors(path, tensors, metadata);
+  try {
+    for (const [name, { data }] of Object.entries(tensors))
+      writer.write(name, 0, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  } finally {
+    writer.close();
+  }
+}
+
+export type TensorLayout = Pick<StoredTensor, "dtype" | "shape">;
+
+/** A file of tensors too large to be in memory at once: laid out first, then written piece by piece in any order. */
+export interface SafetensorsWriter {
+  /** Bytes of tensor `name`, from its byte `begin` on. What is never written reads as zeros. */
+  write(name: string, begin: number, bytes: Uint8Array): void;
+  close(): void;
+}
+
+/** Creates the file at `path` (fails where one exists) with its header and its full size. */
+export function createSafetensors(
+  path: string,
+  layouts: Readonly<Record<string, TensorLayout>>,
+  metadata: Readonly<Record<string, string>> = {},
+): SafetensorsWriter {
+  const header: Record<string, unknown> = {};
+  if (Object.keys(metadata).length > 0)
+    header.__metadata__ = Object.fromEntries(
+      Object.keys(metadata)
+        .sort()
+        .map((key) => [key, metadata[key]]),
+    );
+  const ranges = new Map<string, { readonly begin: number; readonly end: number }>();
+  let offset = 0;
+  for (const name of Object.keys(layouts).sort()) {
+    const { dtype, shape } = layouts[name]!;
+    const end = offset + elementCount(shape) * ELEMENT_BYTES[dtype];
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    ranges.set(name, { begin: offset, end });
+    offset = end;
   }
   let text = Buffer.from(JSON.stringify(header), "utf8");
   text = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, 0x20)]);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
+  const dataStart = 8 + text.length;
 
   const file = openSync(path, "wx");
   try {
-    writeAll(file, length);
-    writeAll(file, text);
-    for (const name of names) {
-      const { data } = tensors[name]!;
-      writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-  } finally {
+    writeAt(file, Buffer.concat([length, text]), 0);
+    ftruncateSync(file, dataStart + offset);
+  } catch (error) {
     closeSync(file);
+    throw error;
   }
+  return {
+    write(name, begin, bytes) {
+      const range = ranges.get(name);
+      if (range === undefined) throw new Error(`${path} was laid out without a tensor ${name}`);
+      if (begin < 0 || range.begin + begin + bytes.length > range.end)
+        throw new Error(`tensor ${name} has ${range.end - range.begin} bytes, not ${begin + bytes.length}`);
+      writeAt(file, bytes, dataStart + range.begin + begin);
+    },
+    close: () => closeSync(file),
+  };
 }
 
 /** A file whose header was checked; tensors are read one at a time. */
@@ -120,7 +159,8 @@ export function openSafetensors(path: string): Safetensors {
 }
 
 function checkHeader(header: unknown, dataStart: number, sizeBytes: number, refuse: (problem: string) => never) {
-  if (typeof header !== "object" || header === null || Array.isArray(header)) return refuse("its header is not an object");
+  if (typeof header !== "object" || header === null || Array.isArray(header))
+    return refuse("its header is not an object");
   const entries = new Map<string, TensorEntry>();
   let metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(header)) {
@@ -138,7 +178,9 @@ function checkHeader(header: unknown, dataStart: number, sizeBytes: number, refu
     const [begin, end] = [dataStart + offsets[0]!, dataStart + offsets[1]!];
     if (end > sizeBytes) return refuse(`tensor ${name} ends at byte ${end}, the file at ${sizeBytes} (truncated?)`);
     if (end - begin !== elementCount(shape) * elementBytes)
-      return refuse(`tensor ${name} of shape [${shape}] takes ${elementCount(shape) * elementBytes} bytes, not ${end - begin}`);
+      return refuse(
+        `tensor ${name} of shape [${shape}] takes ${elementCount(shape) * elementBytes} bytes, not ${end - begin}`,
+      );
     entries.set(name, { dtype: dtype as SafetensorsDType, shape, begin, end });
   }
   let position = dataStart;
@@ -198,6 +240,7 @@ function readAt(file: number, position: number, length: number): Buffer {
   return buffer;
 }
 
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, Math.min(bytes.length - done, 0x40000000));
+function writeAt(file: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(file, bytes, done, Math.min(bytes.length - done, 0x40000000), position + done);
 }
