@@ -1,5 +1,7 @@
 /** Accuracy per epoch on the training and the validation images; the best epoch is ringed. Fractions in, percent shown. */
+
 import type { JsonObject } from "../../json.ts";
+import { DataError } from "../data/data-error.ts";
 import type { Chart } from "./chart.ts";
 import { CHART_CONFIG, niceStep, PALETTE, significant, tableReference, VEGA_LITE_SCHEMA } from "./chart.ts";
 
@@ -30,7 +32,7 @@ export function drawAccuracyChart(history: AccuracyHistory, options: AccuracyCha
     { label: "training", of: (row: EpochAccuracy) => row.trainAccuracy },
     { label: "validation", of: (row: EpochAccuracy) => row.validAccuracy },
   ].filter(({ of }) => epochs.some((row) => of(row) !== undefined));
-  if (series.length === 0) throw new Error("the history holds no accuracy, so there is nothing to draw");
+  if (series.length === 0) throw new DataError("the history holds no accuracy, so there is nothing to draw");
   const rows = series.flatMap(({ label, of }) =>
     epochs.flatMap((row) => {
       const accuracy = of(row);

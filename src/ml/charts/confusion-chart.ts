@@ -2,7 +2,9 @@
  * A confusion matrix: rows are true classes, columns predicted ones; a cell shows its count, its share of the row, or
  * both. The text of a cell is light where the cell is dark, by the cell's real colour, so it holds for every colour map.
  */
+
 import type { JsonObject } from "../../json.ts";
+import { DataError } from "../data/data-error.ts";
 import type { Chart } from "./chart.ts";
 import { CHART_CONFIG, significant, tableReference, VEGA_LITE_SCHEMA } from "./chart.ts";
 
@@ -142,24 +144,13 @@ export function drawConfusionChart(confusion: Confusion, options: ConfusionChart
   };
 }
 
-/** `labels` and `predicted` [n], class indices; the matrix [classes][classes]. */
-export function countConfusion(
-  labels: ArrayLike<number>,
-  predicted: ArrayLike<number>,
-  classes: number,
-): readonly (readonly number[])[] {
-  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (let i = 0; i < labels.length; i++) matrix[labels[i]!]![predicted[i]!]!++;
-  return matrix;
-}
-
 function checkNames(names: readonly string[], matrix: readonly (readonly number[])[]): void {
   if (matrix.length === 0 || matrix.some((row) => row.length !== matrix.length))
     throw new Error(`a confusion matrix is square, this one has rows of ${matrix.map((row) => row.length)} cells`);
   if (names.length !== matrix.length)
-    throw new Error(`${names.length} class names for a confusion matrix of ${matrix.length} classes`);
+    throw new DataError(`${names.length} class names for a confusion matrix of ${matrix.length} classes`);
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
-  if (repeated !== undefined) throw new Error(`the class name ${JSON.stringify(repeated)} occurs twice`);
+  if (repeated !== undefined) throw new DataError(`the class name ${JSON.stringify(repeated)} occurs twice`);
 }
 
 /** ColorBrewer's single hues from nearly white on (Vega's own begin darker, which hides how few a cell holds). */

@@ -4,7 +4,9 @@
  * The first iterations of a training often lose a hundred times more than the rest, so the y axis ends at 1.5 times the
  * largest loss after iteration 1,000 (after the first epoch where there are fewer), as in the published recipe.
  */
+
 import type { JsonObject } from "../../json.ts";
+import { DataError } from "../data/data-error.ts";
 import type { Chart } from "./chart.ts";
 import { CHART_CONFIG, niceStep, PALETTE, significant, tableReference, VEGA_LITE_SCHEMA } from "./chart.ts";
 
@@ -29,7 +31,7 @@ export interface LossChartOptions {
 /** Throws where there is no loss, or one that is no number. */
 export function drawLossChart(history: LossHistory, options: LossChartOptions): Chart {
   const { loss, iterationsPerEpoch } = history;
-  if (loss.length === 0) throw new Error("the history holds no minibatch loss, so there is nothing to draw");
+  if (loss.length === 0) throw new DataError("the history holds no minibatch loss, so there is nothing to draw");
   const window = Math.min(options.runningAverage ?? Math.min(200, iterationsPerEpoch), loss.length);
   const averages = runningAverage(loss, window);
   const name = "loss";

@@ -46,7 +46,8 @@ export async function renderChart(
 
 async function renderSvg(chart: Chart, fonts: ChartFonts): Promise<string> {
   const vega = await import("vega");
-  const logger = throwingLogger(chart.name);
+  const complaints: string[] = [];
+  const logger = collectingLogger(complaints);
   const spec =
     chart.grammar === "vega"
       ? (chart.spec as unknown as Spec)
@@ -57,7 +58,9 @@ async function renderSvg(chart: Chart, fonts: ChartFonts): Promise<string> {
   vega.resetSVGDefIds();
   const view = new vega.View(vega.parse(spec), { renderer: "none", loader: tableLoader(chart), logger });
   try {
-    return await view.toSVG();
+    const svg = await view.toSVG();
+    if (complaints.length > 0) throw new Error(`the chart ${chart.name} cannot be drawn: ${complaints.join("; ")}`);
+    return svg;
   } finally {
     view.finalize();
     textMetrics.width = width;
@@ -90,14 +93,16 @@ function tableLoader(chart: Chart): Loader {
   return { load, sanitize, http: load, file: load } as unknown as Loader;
 }
 
-function throwingLogger(chart: string): LoggerInterface {
-  const fail = (...messages: unknown[]): never => {
-    throw new Error(`the chart ${chart} cannot be drawn: ${messages.map(String).join(" ")}`);
+/** Keeps what Vega warns of: it goes on after a warning, and throwing inside its dataflow would be lost. */
+function collectingLogger(complaints: string[]): LoggerInterface {
+  const complain = (...messages: unknown[]) => {
+    complaints.push(messages.map(String).join(" "));
+    return logger;
   };
   const logger = {
     level: () => logger,
-    error: fail,
-    warn: fail,
+    error: complain,
+    warn: complain,
     info: () => logger,
     debug: () => logger,
   } as unknown as LoggerInterface;
