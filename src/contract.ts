@@ -71,6 +71,8 @@ export interface StageDefinition<Params = JsonObject, Engine = unknown> {
   check?(context: CheckContext<Params>): readonly StageProblem[];
   /** What will be known about each output. Pure, and quick. */
   describe?(context: CheckContext<Params>): Readonly<Record<string, Facts>>;
+  /** Floating-point operations the stage will take, where that can be known: what an ETA is made of before the first run. */
+  estimate?(context: CheckContext<Params>): Promise<number | undefined>;
   run(context: StageContext<Params, Engine>): Promise<void>;
 }
 

@@ -78,6 +78,8 @@ export interface RunRecord {
   readonly exitCode: number;
   readonly stages: readonly StageRecord[];
   readonly environment: EnvironmentRecord;
+  /** Of a run that had nothing to do: the run that made what is there. Its own `stages` is then empty. */
+  readonly sameAs?: string;
 }
 
 export interface EnvironmentRecord {

@@ -7,7 +7,7 @@ import type { Artifact } from "../contract.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import { digestPath } from "../identity/artifact-digest.ts";
 import { type Listing, listingSizeBytes, parseListing, renderListing } from "../identity/listing.ts";
-import type { StatMemo } from "../identity/stat-memo.ts";
+import { digestFile } from "../identity/digest.ts";
 import { DamagedObject, type ObjectStore } from "./object-store.ts";
 
 export const REFERENCES_FILE = "references.json";
@@ -43,7 +43,7 @@ export interface ArtifactStore {
   copyOut(digest: string, folder: string, only?: readonly string[]): Promise<void>;
 }
 
-export function createArtifactStore(files: FileSystem, objects: ObjectStore, memo: StatMemo): ArtifactStore {
+export function createArtifactStore(files: FileSystem, objects: ObjectStore): ArtifactStore {
   const listing = (digest: string): Listing | undefined => {
     const text = objects.readText(digest);
     return text === undefined ? undefined : parseListing(text);
@@ -93,7 +93,7 @@ export function createArtifactStore(files: FileSystem, objects: ObjectStore, mem
     locate,
     references: (digest) => referencesIn(soundListing(digest)),
     async takeIn(folder, kind) {
-      const { digest, listing: found } = await digestPath(files, memo, folder);
+      const { digest, listing: found } = await digestPath(files, { digest: (path) => digestFile(files, path) }, folder);
       for (const file of found.files) objects.takeIn(join(folder, file.path), file.digest);
       objects.putText(renderListing(found));
       return { kind, digest, sizeBytes: listingSizeBytes(found) };

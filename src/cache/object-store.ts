@@ -50,6 +50,8 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     files.makeFolder(dirname(place));
     // Also where one exists: the new one was digested a moment ago, the old one may have rotted.
     files.rename(path, place);
+    const stat = files.stat(place);
+    if (stat !== undefined) memo.note(place, stat, digest, true);
   };
   const inspect = async (digest: string, sizeBytes: number, thoroughly = false): Promise<ObjectState> => {
     const path = layout.object(digest);

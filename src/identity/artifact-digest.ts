@@ -20,7 +20,7 @@ export interface DigestedPath {
   readonly listing: Listing;
 }
 
-export async function digestPath(files: FileSystem, memo: StatMemo, path: string): Promise<DigestedPath> {
+export async function digestPath(files: FileSystem, memo: Pick<StatMemo, "digest">, path: string): Promise<DigestedPath> {
   const stat = files.stat(path);
   if (stat === undefined) throw new UnfitForArtifact(path, "does not exist");
   if (stat.kind === "file") {
@@ -33,7 +33,7 @@ export async function digestPath(files: FileSystem, memo: StatMemo, path: string
   return { form: "folder", digest: digestListing(listing), listing };
 }
 
-async function listFolder(files: FileSystem, memo: StatMemo, root: string): Promise<Listing> {
+async function listFolder(files: FileSystem, memo: Pick<StatMemo, "digest">, root: string): Promise<Listing> {
   const listed: ListedFile[] = [];
   const emptyFolders: string[] = [];
   const walk = async (folder: string, prefix: string): Promise<void> => {

@@ -13,6 +13,9 @@ const COARSE_MARGIN_NS = 2_000_000_000n;
 /** Those that keep parts of a second take them from a clock that ticks every 1 to 10 ms. */
 const FINE_MARGIN_NS = 50_000_000n;
 
+/** As if it had been made long after the file. */
+const SETTLED_NS = 60_000_000_000n;
+
 interface Entry {
   readonly sizeBytes: number;
   readonly mtimeNs: string;
@@ -28,8 +31,11 @@ export interface StatMemo {
   digest(path: string, stat?: FileStat): Promise<string>;
   /** The remembered digest, if it can be believed; reads no data. */
   recall(path: string, stat: FileStat): string | undefined;
-  /** Notes a digest computed elsewhere (a blob just verified). `stat` must have been taken before the bytes were read. */
-  note(path: string, stat: FileStat, digest: string): void;
+  /**
+   * Notes a digest computed elsewhere. `stat` must have been taken before the bytes were read. `settled`: the file was
+   * digested under a private name and put in place by rename, so nobody can have written between digest and stat.
+   */
+  note(path: string, stat: FileStat, digest: string, settled?: boolean): void;
   save(): void;
 }
 
@@ -75,7 +81,7 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
   };
   return {
     recall,
-    note: (file, stat, digest) => note(file, stat, digest, nowNs()),
+    note: (file, stat, digest, settled = false) => note(file, stat, digest, nowNs() + (settled ? SETTLED_NS : 0n)),
     async digest(file, given) {
       const stat = given ?? files.stat(file);
       if (stat !== undefined) {

@@ -1,0 +1,55 @@
+/**
+ * What a command gets from the program's edge: the world as ports, and nothing global. `main.ts` makes the real one;
+ * tests can make another.
+ */
+import type { Workspace } from "../execute/workspace.ts";
+import type { StageCatalogue } from "../language/pipeline.ts";
+import type { FileSystem } from "../platform/file-system.ts";
+import type { ReporterOutput, Schedule } from "../report/reporter.ts";
+import type { EngineTools } from "./engine-tools.ts";
+
+export interface App {
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Standard output: results. */
+  readonly out: ReporterOutput;
+  /** Standard error: diagnostics and notes beside the result. */
+  readonly err: ReporterOutput;
+  readonly version: string;
+  readonly files: FileSystem;
+  readonly catalogue: StageCatalogue;
+  readonly engines: EngineTools;
+  readonly schedule: Schedule;
+  readonly nowMs: () => number;
+  readonly processors: number;
+  /** Path of the built worker program. */
+  readonly worker: string;
+  /** Folder of the package: schemas, starter pipeline. */
+  readonly packageFolder: string;
+  /** A name no other process uses, that sorts by time. */
+  readonly newRunId: () => string;
+  readonly interrupts: Interrupts;
+  openWorkspace(artifactsFolder: string, options: { readonly paranoid: boolean }): Promise<Workspace>;
+}
+
+export interface Interrupts {
+  /** Aborted by the first Ctrl-C. */
+  readonly stop: AbortSignal;
+  /** Aborted by the second. */
+  readonly kill: AbortSignal;
+  /** From now on Ctrl-C aborts these instead of ending the program. */
+  listen(): void;
+}
+
+/** 0 done, 1 a stage failed, 2 the pipeline or usage is wrong, 3 a bug, 4 a check did not hold, 130 interrupted. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 130;
+
+/** A command cannot do what was asked: the message and the help are shown, without a stack. */
+export class UsageError extends Error {
+  readonly help: string | undefined;
+  constructor(message: string, help?: string) {
+    super(message);
+    this.name = "UsageError";
+    this.help = help;
+  }
+}

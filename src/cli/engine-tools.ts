@@ -1,0 +1,42 @@
+/** What the commands need of engines, as a port: `main.ts` connects it to the ml library. */
+import type { EnginePort } from "../execute/engine-port.ts";
+import type { Progress } from "../contract.ts";
+
+export interface EngineTools extends EnginePort {
+  list(options: { readonly selfTest: boolean }): Promise<readonly EngineListing[]>;
+  /** Puts the native engine in place. Throws `EngineInstallRefused` where that cannot be done here. */
+  install(options: EngineInstallOptions): Promise<EngineListing>;
+  /** Whether a first use should try to install: not installed, and not refused before. */
+  shouldInstall(): boolean;
+  /** The one line that says what an earlier refusal was, and what mends it. */
+  refusal(): { readonly message: string; readonly help: string } | undefined;
+}
+
+export interface EngineListing {
+  readonly name: string;
+  readonly available: boolean;
+  readonly version?: string;
+  /** Where the library came from. */
+  readonly source?: string;
+  readonly folder?: string;
+  readonly selfTest?: { readonly ok: boolean; readonly ms?: number; readonly problem?: string };
+  readonly problem?: string;
+  readonly help?: string;
+}
+
+export interface EngineInstallOptions {
+  readonly gpu: boolean;
+  /** A folder with TensorFlow's C library and headers, instead of the wheel. */
+  readonly libraryFolder?: string;
+  readonly onProgress: (progress: Progress) => void;
+  readonly signal: AbortSignal;
+}
+
+export class EngineInstallRefused extends Error {
+  readonly help: string;
+  constructor(message: string, help: string) {
+    super(message);
+    this.name = "EngineInstallRefused";
+    this.help = help;
+  }
+}

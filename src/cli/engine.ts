@@ -1,0 +1,53 @@
+/** `pipe engine`: which engines there are and whether they compute rightly; `pipe engine install` puts the native one in place. */
+import { formatDuration } from "../report/format-duration.ts";
+import { renderEngines } from "../report/render-engines.ts";
+import { type App, type ExitCode, UsageError } from "./app.ts";
+import { type EngineListing, EngineInstallRefused } from "./engine-tools.ts";
+import { createProgressLine } from "./progress-line.ts";
+
+export interface EngineListOptions {
+  readonly json: boolean;
+}
+
+export async function engineCommand(app: App, options: EngineListOptions): Promise<ExitCode> {
+  const listings = await app.engines.list({ selfTest: true });
+  if (options.json) app.out.write(`${JSON.stringify(listings)}\n`);
+  else app.out.write(`${renderListings(app, listings)}\n`);
+  return listings.some(({ selfTest }) => selfTest?.ok === false) ? 1 : 0;
+}
+
+export interface EngineInstallCommandOptions {
+  readonly gpu: boolean;
+  readonly dir?: string;
+}
+
+export async function engineInstallCommand(app: App, options: EngineInstallCommandOptions): Promise<ExitCode> {
+  app.interrupts.listen();
+  const line = createProgressLine(app.err, app.nowMs);
+  try {
+    const listing = await app.engines.install({
+      gpu: options.gpu,
+      ...(options.dir === undefined ? {} : { libraryFolder: options.dir }),
+      onProgress: line.show,
+      signal: app.interrupts.stop,
+    });
+    line.end();
+    app.out.write(`${renderListings(app, [listing])}\n`);
+    return 0;
+  } catch (error) {
+    line.end();
+    if (app.interrupts.stop.aborted) return 130;
+    if (error instanceof EngineInstallRefused) throw new UsageError(error.message, error.help);
+    throw error;
+  }
+}
+
+function renderListings(app: App, listings: readonly EngineListing[]): string {
+  const rows = listings.map(({ selfTest, ...listing }) => ({
+    ...listing,
+    ...(selfTest === undefined
+      ? {}
+      : { selfTest: selfTest.ok ? `passed in ${formatDuration(selfTest.ms ?? 0)}` : `failed: ${selfTest.problem}` }),
+  }));
+  return renderEngines(rows, { color: app.out.color, columns: app.out.columns() });
+}

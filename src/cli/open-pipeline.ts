@@ -1,0 +1,107 @@
+/** From what the user typed to a checked pipeline: find the file, read it, and stop with diagnostics if it is wrong. */
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
+import { buildStageGraph, type StageGraph } from "../graph/stage-graph.ts";
+import { loadPipeline } from "../language/load-pipeline.ts";
+import type { Pipeline } from "../language/pipeline.ts";
+import { type App, UsageError } from "./app.ts";
+
+export interface PipelineOptions {
+  readonly profile: readonly string[];
+  readonly param: readonly string[];
+  readonly artifacts?: string;
+}
+
+export interface OpenedPipeline {
+  readonly pipeline: Pipeline;
+  readonly graph: StageGraph;
+  /** Absolute. */
+  readonly artifactsFolder: string;
+  /** What is left of the words after the pipeline: stage names. */
+  readonly stageNames: readonly string[];
+  /** How the user would name this pipeline and profile again: ` pipelines/x.yaml --profile quick`. */
+  readonly commandSuffix: string;
+}
+
+/** Undefined when the pipeline is wrong; its diagnostics were written and the exit code is 2. */
+export function openPipeline(app: App, words: readonly string[], options: PipelineOptions): OpenedPipeline | undefined {
+  const { file, rest } = findPipelineFile(app, words);
+  const absolute = resolve(app.cwd, file);
+  const text = app.files.readText(absolute);
+  if (text === undefined) throw new UsageError(`there is no pipeline file ${file}`, listPipelines(app));
+  const shown = relative(app.cwd, absolute) || file;
+  const loaded = loadPipeline(
+    { file: shown, folder: dirname(absolute), text },
+    {
+      profiles: options.profile,
+      overrides: options.param,
+      exists: (path) => app.files.stat(path) !== undefined,
+    },
+    app.catalogue,
+  );
+  if (loaded.diagnostics.length > 0)
+    app.err.write(renderDiagnostics(loaded.diagnostics, loaded.texts, { color: app.err.color }));
+  if (loaded.pipeline === undefined) return undefined;
+  const { pipeline } = loaded;
+  for (const name of rest) {
+    if (!pipeline.stages.some((stage) => stage.name === name))
+      throw new UsageError(
+        `pipeline ${pipeline.name} has no stage "${name}"`,
+        `its stages are ${pipeline.stages.map((stage) => stage.name).join(", ")}`,
+      );
+  }
+  return {
+    pipeline,
+    graph: buildStageGraph(pipeline),
+    artifactsFolder: options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts),
+    stageNames: rest,
+    commandSuffix: [
+      ` ${shown}`,
+      ...options.profile.map((name) => `--profile ${name}`),
+      ...options.param.map((param) => `--param ${quote(param)}`),
+    ].join(" "),
+  };
+}
+
+/** A word that names a file, or a pipeline in `pipelines/`; without one, the only pipeline there is. */
+function findPipelineFile(app: App, words: readonly string[]): { readonly file: string; readonly rest: readonly string[] } {
+  const [first, ...rest] = words;
+  if (first !== undefined) {
+    if (/\.ya?ml$/.test(first)) return { file: first, rest };
+    const named = join("pipelines", `${first}.yaml`);
+    if (app.files.stat(resolve(app.cwd, named)) !== undefined) return { file: named, rest };
+  }
+  const found = pipelineFiles(app);
+  if (found.length === 1) return { file: found[0]!, rest: words };
+  if (found.length === 0)
+    throw new UsageError("there is no pipeline here", "name a pipeline file, or start one with: pipe init");
+  throw new UsageError(
+    first === undefined ? "which pipeline?" : `there is no pipeline "${first}"`,
+    listPipelines(app),
+  );
+}
+
+function pipelineFiles(app: App): readonly string[] {
+  return app.files
+    .list(join(app.cwd, "pipelines"))
+    .filter((name) => /\.ya?ml$/.test(name) && !/\.(template|lock)\.ya?ml$/.test(name))
+    .map((name) => join("pipelines", name));
+}
+
+function listPipelines(app: App): string {
+  const found = pipelineFiles(app);
+  return found.length === 0 ? "start one with: pipe init" : `there are: ${found.join(", ")}`;
+}
+
+/** `artifacts/` beside the nearest package.json or .git above the pipeline, so that it is one place from every folder. */
+function findArtifactsFolder(app: App, pipelineFile: string): string {
+  for (let folder = dirname(pipelineFile); ; folder = dirname(folder)) {
+    const marks = ["artifacts", ".git", "package.json"].some((name) => app.files.stat(join(folder, name)) !== undefined);
+    if (marks && basename(folder) !== "pipelines") return join(folder, "artifacts");
+    if (dirname(folder) === folder) return join(dirname(pipelineFile), "artifacts");
+  }
+}
+
+function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,30 @@
+/** `pipe plan`: what a run would do, and why. Changes nothing but the memo of digests. */
+import { planRun } from "../execute/plan.ts";
+import { selectStages } from "../graph/stage-graph.ts";
+import { renderPlan } from "../report/render-plan.ts";
+import type { App, ExitCode } from "./app.ts";
+import { estimateStages } from "./estimate-stages.ts";
+import { openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { resolveEngines } from "./resolve-engines.ts";
+
+export interface PlanOptions extends PipelineOptions {
+  readonly json: boolean;
+}
+
+export async function planCommand(app: App, words: readonly string[], options: PlanOptions): Promise<ExitCode> {
+  const opened = openPipeline(app, words, options);
+  if (opened === undefined) return 2;
+  const engines = await resolveEngines(app, opened.pipeline, { install: false, quiet: true });
+  const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false });
+  const stages = selectStages(opened.graph, opened.stageNames);
+  const planned = await planRun(workspace, { ...opened, stages, engines, force: new Set() });
+  const plan = await estimateStages(opened.pipeline, engines, workspace, planned);
+  workspace.memo.save();
+  if (options.json) {
+    for (const { trace: _trace, ...stage } of plan) app.out.write(`${JSON.stringify(stage)}\n`);
+    return 0;
+  }
+  const hint = options.profile.length === 0 ? { hint: `for a first look: pipe run ${opened.pipeline.file} --profile quick` } : {};
+  app.out.write(`${renderPlan(plan, { color: app.out.color, columns: app.out.columns(), ...hint })}\n`);
+  return 0;
+}

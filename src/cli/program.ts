@@ -1,0 +1,166 @@
+/** The command line: names, options, help and examples. Each command's own file is loaded when it is called. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { App, ExitCode } from "./app.ts";
+
+/** Parses `argv` (without node and script) and runs the command. Usage errors were printed; their code is 2. */
+export async function runProgram(app: App, argv: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = 0;
+  const set = (code: ExitCode) => {
+    exitCode = code;
+  };
+  const program = buildProgram(app, set);
+  try {
+    await program.parseAsync(argv as string[], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  return exitCode;
+}
+
+function buildProgram(app: App, done: (code: ExitCode) => void): Command {
+  const program = new Command("pipe")
+    .description("Runs machine-learning pipelines: only what changed runs again, and every result is kept.")
+    .version(app.version)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ sortSubcommands: false, helpWidth: Math.min(app.out.columns(), 100) })
+    .configureOutput({ writeOut: app.out.write, writeErr: app.err.write })
+    .addHelpText("after", examples(["pipe init", "pipe run pipelines/resnet34.yaml --profile quick", "pipe why train", "pipe show evaluate"]));
+
+  pipelineCommand(program, "run", "bring a pipeline, or some of its stages, up to date")
+    .option("-j, --jobs <n>", "how many stages may run at once", parseCount)
+    .option("-f, --force [stage...]", "run these stages (all, if none is named) whatever the cache has")
+    .option("-k, --keep-going", "after a failure, go on with what does not depend on it")
+    .option("--logs", "show every line that stages write, not only the newest")
+    .option("--paranoid", "digest every input again instead of trusting unchanged file times")
+    .option("--json", "print events, one JSON object a line")
+    .addHelpText(
+      "after",
+      examples([
+        "pipe run                                  the only pipeline in pipelines/",
+        "pipe run pipelines/resnet34.yaml --profile quick",
+        "pipe run resnet34 evaluate                evaluate and what it needs",
+        "pipe run resnet34 --param epochs=10 --param data=./cifar10.tar.gz",
+      ]),
+    )
+    .action(async (words: string[], options) => {
+      const { runCommand } = await import("./run.ts");
+      done(await runCommand(app, words, { ...defaults(options), force: options.force ?? [], keepGoing: flag(options.keepGoing), logs: flag(options.logs), paranoid: flag(options.paranoid) }));
+    });
+
+  pipelineCommand(program, "plan", "show what a run would do, and why")
+    .option("--json", "print one JSON object per stage")
+    .addHelpText("after", examples(["pipe plan resnet34 --profile quick", "pipe plan resnet34 --param epochs=100"]))
+    .action(async (words: string[], options) => {
+      const { planCommand } = await import("./plan.ts");
+      done(await planCommand(app, words, defaults(options)));
+    });
+
+  pipelineCommand(program, "why", "explain why a stage would run: which param, input, code or package changed")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples(["pipe why resnet34 train", "pipe why resnet34 train --param learningRate=0.05"]))
+    .action(async (words: string[], options) => {
+      const { whyCommand } = await import("./why.ts");
+      done(await whyCommand(app, words, defaults(options)));
+    });
+
+  pipelineCommand(program, "status", "show each stage's state beside its last run")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples(["pipe status resnet34 --profile quick"]))
+    .action(async (words: string[], options) => {
+      const { statusCommand } = await import("./status.ts");
+      done(await statusCommand(app, words, defaults(options)));
+    });
+
+  pipelineCommand(program, "dag", "draw the graph of stages")
+    .addOption(new Option("--format <format>", "how").choices(["text", "mermaid", "svg"]).default("text"))
+    .addHelpText("after", examples(["pipe dag resnet34", "pipe dag resnet34 --format svg > resnet34.svg"]))
+    .action(async (words: string[], options) => {
+      const { dagCommand } = await import("./dag.ts");
+      done(await dagCommand(app, words, { ...defaults(options), format: options.format }));
+    });
+
+  pipelineCommand(program, "show", "show what a stage produced: artifacts, metrics, params")
+    .option("--path [file]", "print where files are in the store: all, one output's, or one (`model/model.safetensors`)")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples(["pipe show resnet34 train", "pipe show resnet34 train --path model/model.safetensors"]))
+    .action(async (words: string[], options) => {
+      const { showCommand } = await import("./show.ts");
+      done(await showCommand(app, words, { ...defaults(options), path: options.path ?? false }));
+    });
+
+  const engine = program
+    .command("engine")
+    .description("list the engines that compute, with versions and a self-test")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples(["pipe engine", "pipe engine install", "pipe engine install --dir /opt/libtensorflow"]))
+    .action(async (options) => {
+      const { engineCommand } = await import("./engine.ts");
+      done(await engineCommand(app, { json: flag(options.json) }));
+    });
+  engine
+    .command("install")
+    .description("put the native TensorFlow engine in place (once per user and version)")
+    .option("--gpu", "the CUDA build of TensorFlow (Linux x64 with an NVIDIA GPU)")
+    .option("--dir <folder>", "a folder that has TensorFlow's C library (2.15 or newer) and headers, instead of the wheel")
+    .action(async (options) => {
+      const { engineInstallCommand } = await import("./engine.ts");
+      done(await engineInstallCommand(app, { gpu: flag(options.gpu), ...(options.dir === undefined ? {} : { dir: options.dir }) }));
+    });
+
+  program
+    .command("init")
+    .description("write a commented starter pipeline and a .gitignore line")
+    .argument("[folder]", "where", ".")
+    .addHelpText("after", examples(["pipe init", "pipe init my-project"]))
+    .action(async (folder: string) => {
+      const { initCommand } = await import("./init.ts");
+      done(initCommand(app, folder));
+    });
+
+  pipelineCommand(program, "clean", "remove visible results (the store keeps what was computed)")
+    .option("--store", "also empty the store: everything will have to run again")
+    .addHelpText("after", examples(["pipe clean resnet34", "pipe clean resnet34 plot", "pipe clean resnet34 --store"]))
+    .action(async (words: string[], options) => {
+      const { cleanCommand } = await import("./clean.ts");
+      done(await cleanCommand(app, words, { ...defaults(options), store: flag(options.store) }));
+    });
+  return program;
+}
+
+/** A command that takes `[pipeline] [stage...]` and the options that choose a pipeline's values. */
+function pipelineCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .argument("[words...]", "[pipeline] [stage...]: a pipeline file or its name in pipelines/, then stage names")
+    .usage("[options] [pipeline] [stage...]")
+    .option("-p, --profile <name>", "merge a profile over the file; may be repeated", collect, [])
+    .option("--param <name=value>", "set a param; may be repeated", collect, [])
+    .option("--artifacts <folder>", "where results and the store are (default: artifacts/ at the project's root)");
+}
+
+function defaults(options: { profile: string[]; param: string[]; artifacts?: string; jobs?: number; json?: true }) {
+  const { profile, param, artifacts, jobs, json } = options;
+  return {
+    profile,
+    param,
+    ...(artifacts === undefined ? {} : { artifacts }),
+    ...(jobs === undefined ? {} : { jobs }),
+    json: flag(json),
+  };
+}
+
+const flag = (value: true | undefined): boolean => value === true;
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("a whole number from 1 on is needed.");
+  return count;
+}
+
+function examples(lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}

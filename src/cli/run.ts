@@ -1,0 +1,185 @@
+/** `pipe run`: open, resolve engines, plan, execute, record, report. */
+import { join, relative } from "node:path";
+import { replaceFile } from "../cache/store-layout.ts";
+import type { RunEvent } from "../events.ts";
+import type { ResolvedEngine } from "../execute/engine-port.ts";
+import { pipelineFolderName, readLastRun } from "../execute/last-run.ts";
+import { type DetailedStage, planRun } from "../execute/plan.ts";
+import type { Workspace } from "../execute/workspace.ts";
+import { selectStages } from "../graph/stage-graph.ts";
+import type { RunRecord, StageRecord } from "../record.ts";
+import { renderPlan } from "../report/render-plan.ts";
+import type { Reporter } from "../report/reporter.ts";
+import type { App, ExitCode } from "./app.ts";
+import { estimateStages } from "./estimate-stages.ts";
+import { type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { resolveEngines } from "./resolve-engines.ts";
+import { writeReport } from "./write-report.ts";
+
+export interface RunOptions extends PipelineOptions {
+  readonly jobs?: number;
+  readonly force: readonly string[] | true;
+  readonly keepGoing: boolean;
+  readonly json: boolean;
+  readonly paranoid: boolean;
+  readonly logs: boolean;
+}
+
+/** From here on the plan is shown before the run starts. */
+const LONG_RUN_MS = 10 * 60_000;
+
+export async function runCommand(app: App, words: readonly string[], options: RunOptions): Promise<ExitCode> {
+  const opened = openPipeline(app, words, options);
+  if (opened === undefined) return 2;
+  app.interrupts.listen();
+  const { pipeline, graph } = opened;
+  const engines = await resolveEngines(app, pipeline, { install: true, quiet: options.json });
+  const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: options.paranoid });
+  const stages = selectStages(graph, opened.stageNames);
+  const force = new Set(options.force === true ? stages : options.force);
+  const startedAt = workspace.clock.date();
+  const startMs = app.nowMs();
+  const plan = await estimateStages(pipeline, engines, workspace, await planRun(workspace, { pipeline, graph, stages, engines, force }));
+
+  const runId = app.newRunId();
+  const reporter = await openReporter(app, opened, options);
+  const emit = recordEvents(workspace, runId, reporter.onEvent);
+  emit({
+    type: "run-started",
+    atMs: 0,
+    runId,
+    pipeline: pipeline.name,
+    profiles: pipeline.profiles,
+    params: pipeline.params,
+    stages: plan.map(({ differences: _differences, trace: _trace, ...planned }) => planned),
+  });
+  const nothingToDo = plan.every(({ decision }) => decision === "fresh");
+  try {
+    if (!nothingToDo) announceLongRun(app, opened, plan, options);
+    const records = nothingToDo ? plan.map((stage) => freshRecord(stage, opened)) : await execute(app, workspace, opened, { runId, stages, engines, force, plan, options, emit });
+    const record: RunRecord = {
+      format: "tfpipe/run/1",
+      id: runId,
+      pipeline: pipeline.name,
+      profiles: pipeline.profiles,
+      params: pipeline.params,
+      startedAt,
+      durationMs: app.nowMs() - startMs,
+      exitCode: exitCodeOf(records),
+      stages: records,
+      environment: { tfpipe: app.version, ...environmentOf(workspace) },
+    };
+    await keepRecord(app, workspace, opened, record, nothingToDo);
+    emit({ type: "run-finished", atMs: app.nowMs() - startMs, record });
+    return record.exitCode as ExitCode;
+  } finally {
+    reporter.close();
+    workspace.memo.save();
+  }
+}
+
+interface Execution {
+  readonly runId: string;
+  readonly stages: readonly string[];
+  readonly engines: ReadonlyMap<string, ResolvedEngine>;
+  readonly force: ReadonlySet<string>;
+  readonly plan: readonly DetailedStage[];
+  readonly options: RunOptions;
+  readonly emit: (event: RunEvent) => void;
+}
+
+async function execute(app: App, workspace: Workspace, opened: OpenedPipeline, execution: Execution): Promise<readonly StageRecord[]> {
+  const { executeRun } = await import("../execute/executor.ts");
+  app.interrupts.stop.addEventListener("abort", () => execution.emit({ type: "run-interrupted", atMs: 0 }), { once: true });
+  return executeRun(workspace, {
+    pipeline: opened.pipeline,
+    graph: opened.graph,
+    stages: execution.stages,
+    engines: execution.engines,
+    force: execution.force,
+    jobs: execution.options.jobs ?? app.processors,
+    keepGoing: execution.options.keepGoing,
+    runId: execution.runId,
+    worker: app.worker,
+    environment: app.environment,
+    signal: app.interrupts.stop,
+    killSignal: app.interrupts.kill,
+    emit: execution.emit,
+    expectedMs: new Map(execution.plan.flatMap(({ stage, expectedMs }) => (expectedMs === undefined ? [] : [[stage, expectedMs] as const]))),
+  });
+}
+
+async function openReporter(app: App, opened: OpenedPipeline, options: RunOptions): Promise<Reporter> {
+  const visible = relative(app.cwd, join(opened.artifactsFolder, pipelineFolderName(opened.pipeline)));
+  const settings = {
+    output: app.out,
+    resultsFolder: visible,
+    reportFile: join(visible, "report.html"),
+    commandSuffix: opened.commandSuffix,
+  };
+  if (options.json) {
+    const { createJsonReporter } = await import("../report/json-reporter.ts");
+    return createJsonReporter({ output: app.out });
+  }
+  if (app.out.isTerminal) {
+    const { createTerminalReporter } = await import("../report/terminal-reporter.ts");
+    return createTerminalReporter({ ...settings, schedule: app.schedule, now: app.nowMs, logs: options.logs ? "all" : "last" });
+  }
+  const { createPlainReporter } = await import("../report/plain-reporter.ts");
+  return createPlainReporter(settings);
+}
+
+/** Everything but progress is kept beside the run's record. */
+function recordEvents(workspace: Workspace, runId: string, report: (event: RunEvent) => void): (event: RunEvent) => void {
+  const { files, layout } = workspace;
+  const folder = layout.run(runId);
+  files.makeFolder(folder);
+  return (event) => {
+    if (event.type !== "stage-progressed") files.append(join(folder, "events.ndjson"), `${JSON.stringify(event)}\n`);
+    report(event);
+  };
+}
+
+function announceLongRun(app: App, opened: OpenedPipeline, plan: readonly DetailedStage[], options: RunOptions): void {
+  const expectedMs = plan.reduce((sum, stage) => sum + (stage.decision === "fresh" ? 0 : (stage.expectedMs ?? 0)), 0);
+  if (options.json || expectedMs < LONG_RUN_MS) return;
+  const hint = options.profile.length === 0 ? { hint: `for a first look: pipe run ${opened.pipeline.file} --profile quick` } : {};
+  app.err.write(`${renderPlan(plan, { color: app.err.color, columns: app.err.columns(), ...hint })}\n`);
+}
+
+function freshRecord({ trace, ...planned }: DetailedStage, { pipeline }: OpenedPipeline): StageRecord {
+  return {
+    stage: planned.stage,
+    stageType: planned.stageType,
+    needs: planned.needs,
+    outcome: "fresh",
+    reason: planned.reason,
+    ...(planned.fingerprint === undefined ? {} : { fingerprint: planned.fingerprint }),
+    durationMs: trace?.durationMs ?? 0,
+    params: pipeline.stages.find(({ name }) => name === planned.stage)?.params ?? {},
+    outputs: trace?.outputs ?? {},
+    metrics: trace?.metrics ?? {},
+    measurements: trace?.measurements ?? {},
+    warnings: trace?.warnings ?? [],
+    ...(trace?.engine === undefined ? {} : { engine: trace.engine }),
+  };
+}
+
+function exitCodeOf(records: readonly StageRecord[]): ExitCode {
+  if (records.some(({ outcome }) => outcome === "failed")) return 1;
+  return records.some(({ outcome, reason }) => outcome === "interrupted" || (outcome === "skipped" && reason === "the run was interrupted")) ? 130 : 0;
+}
+
+function environmentOf({ machine }: Workspace) {
+  const { platform, architecture, cpu, cores, memoryBytes, node } = machine;
+  return { platform, architecture, cpu, cores, memoryBytes, node };
+}
+
+/** A run that had nothing to do leaves a record of constant size, and the report as it is. */
+async function keepRecord(app: App, workspace: Workspace, opened: OpenedPipeline, record: RunRecord, nothingToDo: boolean): Promise<void> {
+  const { files, layout } = workspace;
+  const last = readLastRun(workspace, opened.pipeline)?.runId;
+  const kept: RunRecord = nothingToDo && last !== undefined ? { ...record, stages: [], params: {}, sameAs: last } : record;
+  replaceFile(files, layout, join(layout.run(record.id), "run.json"), `${JSON.stringify(kept)}\n`);
+  if (!nothingToDo) await writeReport(app, workspace, join(opened.artifactsFolder, pipelineFolderName(opened.pipeline)), record);
+}

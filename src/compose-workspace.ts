@@ -1,0 +1,74 @@
+/** Connects store, identity and execution to one artifacts folder. Part of the composition root. */
+import { join } from "node:path";
+import { createArtifactStore } from "./cache/artifact-store.ts";
+import { createCheckpointStore } from "./cache/checkpoint-store.ts";
+import { createLocks } from "./cache/locks.ts";
+import { createObjectStore } from "./cache/object-store.ts";
+import { openStoreLayout } from "./cache/store-layout.ts";
+import { createTraceStore } from "./cache/trace-store.ts";
+import type { EnginePort } from "./execute/engine-port.ts";
+import type { Workspace } from "./execute/workspace.ts";
+import { openCodeLibrary } from "./identity/code-library.ts";
+import { createStatMemo } from "./identity/stat-memo.ts";
+import type { StageCatalogue } from "./language/pipeline.ts";
+import type { FileSystem } from "./platform/file-system.ts";
+import type { Machine } from "./platform/machine.ts";
+import { processIdentity } from "./platform/process-tree.ts";
+
+export interface WorkspaceParts {
+  readonly files: FileSystem;
+  readonly artifactsFolder: string;
+  readonly paranoid: boolean;
+  readonly codeFolder: string;
+  readonly sources: string | undefined;
+  readonly catalogue: StageCatalogue;
+  readonly engines: EnginePort;
+  readonly machine: Machine;
+  readonly version: string;
+  readonly unique: () => string;
+  readonly nowMs: () => number;
+  readonly pid: number;
+  readonly host: string;
+}
+
+export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace> {
+  const { files, artifactsFolder, unique } = parts;
+  const layout = openStoreLayout(files, join(artifactsFolder, ".store"), unique);
+  const memo = createStatMemo({
+    files,
+    path: layout.memo("files"),
+    tmp: layout.temporary,
+    nowNs: () => BigInt(Date.now()) * 1_000_000n,
+    paranoid: parts.paranoid,
+  });
+  const artifacts = createArtifactStore(files, createObjectStore(files, layout, memo));
+  return {
+    files,
+    artifactsFolder,
+    layout,
+    memo,
+    artifacts,
+    traces: createTraceStore(files, layout),
+    checkpoints: createCheckpointStore(files, layout, artifacts),
+    locks: createLocks({
+      files,
+      layout,
+      self: { pid: parts.pid, identity: processIdentity(parts.pid) ?? "", host: parts.host },
+      identify: processIdentity,
+      every(ms, callback) {
+        const timer = setInterval(callback, ms).unref();
+        return () => clearInterval(timer);
+      },
+    }),
+    code: await openCodeLibrary({ files, folder: parts.codeFolder, sources: parts.sources, unique }),
+    catalogue: parts.catalogue,
+    engines: parts.engines,
+    machine: parts.machine,
+    clock: {
+      nowMs: parts.nowMs,
+      date: () => new Date().toISOString(),
+      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    },
+    version: parts.version,
+  };
+}

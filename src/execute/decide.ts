@@ -1,0 +1,107 @@
+/**
+ * The one place that decides whether a stage runs, and says why at that moment. `plan` and the executor both call it, so
+ * what was announced is what happens.
+ */
+import { join } from "node:path";
+import { diffKeys } from "../identity/fingerprint.ts";
+import type { KeyDifference } from "../identity/key-manifest.ts";
+import type { Trace } from "../cache/trace-store.ts";
+import type { PipelineStage } from "../language/pipeline.ts";
+import type { StageKey } from "./stage-key.ts";
+import { findVisibleDifference } from "./visible-outputs.ts";
+import type { Workspace } from "./workspace.ts";
+
+export interface Decision {
+  readonly decision: "fresh" | "restore" | "run";
+  readonly reason: string;
+  /** Where the decision is not `run`. */
+  readonly trace?: Trace;
+  /** Against the stage's last success; empty where there was none or the key is the same. */
+  readonly differences: readonly KeyDifference[];
+}
+
+export interface DecideRequest {
+  readonly stage: PipelineStage;
+  readonly key: StageKey;
+  /** Of the stage's last success in this pipeline and profile. */
+  readonly lastFingerprint: string | undefined;
+  /** `artifacts/<pipeline>`. */
+  readonly folder: string;
+  /** Run whatever the cache has. */
+  readonly force?: boolean;
+}
+
+export async function decideStage(workspace: Workspace, request: DecideRequest): Promise<Decision> {
+  const { stage, key, lastFingerprint, folder, force = false } = request;
+  const differences = explainKey(workspace, key, lastFingerprint);
+  const run = (reason: string): Decision => ({ decision: "run", reason, differences });
+  if (force) return run("forced");
+  const traces = workspace.traces.find(key.fingerprint);
+  if (traces.length === 0) {
+    if (lastFingerprint === undefined) return run("never run");
+    if (lastFingerprint === key.fingerprint) return run("its trace is gone from the store");
+    return run(differences.length === 0 ? "its last trace is gone from the store" : describeDifferences(differences, stage));
+  }
+  let damage = "";
+  for (const trace of traces) {
+    const damaged = await findDamage(workspace, trace);
+    if (damaged !== undefined) {
+      damage = damaged;
+      continue;
+    }
+    const visible = { folder: join(folder, stage.name), outputs: trace.outputs, ports: stage.outputs };
+    const difference = await findVisibleDifference(workspace, visible);
+    if (difference === undefined) return { decision: "fresh", reason: "up to date", trace, differences };
+    return { decision: "restore", reason: restoreReason(difference, lastFingerprint === key.fingerprint), trace, differences };
+  }
+  return run(damage);
+}
+
+function restoreReason(difference: string, sameKey: boolean): string {
+  return sameKey ? difference : `run before with the same key; ${difference}`;
+}
+
+/** What of a trace's outputs the store no longer has as it was. */
+async function findDamage({ artifacts }: Workspace, trace: Trace): Promise<string | undefined> {
+  for (const [name, output] of Object.entries(trace.outputs)) {
+    const damaged = await artifacts.inspect(output.digest);
+    if (damaged !== undefined) return `output ${name}: ${damaged.message}`;
+  }
+  return undefined;
+}
+
+export function explainKey(
+  { traces }: Pick<Workspace, "traces">,
+  key: StageKey,
+  lastFingerprint: string | undefined,
+): readonly KeyDifference[] {
+  if (lastFingerprint === undefined || lastFingerprint === key.fingerprint) return [];
+  const last = traces.find(lastFingerprint)[0];
+  return last === undefined ? [] : diffKeys(last, key);
+}
+
+const SHOWN = 2;
+
+/** `learningRate 0.1 -> 0.05; input train changed (normalize)`. */
+export function describeDifferences(differences: readonly KeyDifference[], stage: PipelineStage): string {
+  const clauses = differences.slice(0, SHOWN).map((difference) => describeDifference(difference, stage));
+  const more = differences.length - SHOWN;
+  return more > 0 ? `${clauses.join("; ")}; and ${more} more` : clauses.join("; ");
+}
+
+function describeDifference({ part, name, before, after }: KeyDifference, stage: PipelineStage): string {
+  switch (part) {
+    case "input": {
+      const source = stage.inputs[name];
+      const origin = source === undefined ? "" : source.from === "stage" ? ` (${source.stage})` : ` (${source.text})`;
+      if (before === undefined) return `input ${name} was connected${origin}`;
+      return after === undefined ? `input ${name} was disconnected` : `input ${name} changed${origin}`;
+    }
+    case "code":
+      return before === undefined ? `${name} is new` : after === undefined ? `${name} is no longer used` : `${name} was edited`;
+    default: {
+      const label = part === "param" ? name : `${part} ${name}`;
+      return `${label} ${before ?? "(none)"} -> ${after ?? "(none)"}`;
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/** Which fingerprint each stage of a pipeline had when it last succeeded, per profile: what `why` compares with. */
+import { replaceFile } from "../cache/store-layout.ts";
+import type { Pipeline } from "../language/pipeline.ts";
+import type { Workspace } from "./workspace.ts";
+
+export interface LastRun {
+  readonly format: "tfpipe/last/1";
+  readonly runId: string;
+  readonly stages: Readonly<Record<string, string>>;
+}
+
+/** `resnet34`, `resnet34@quick`: the name of a pipeline's visible folder. */
+export function pipelineFolderName(pipeline: Pick<Pipeline, "name" | "profiles">): string {
+  return [pipeline.name, ...pipeline.profiles].join("@");
+}
+
+export function readLastRun({ files, layout }: Pick<Workspace, "files" | "layout">, pipeline: Pipeline): LastRun | undefined {
+  try {
+    const text = files.readText(layout.last(pipelineFolderName(pipeline)));
+    return text === undefined ? undefined : (JSON.parse(text) as LastRun);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Stages that did not succeed keep their earlier fingerprint. */
+export function writeLastRun(
+  { files, layout }: Pick<Workspace, "files" | "layout">,
+  pipeline: Pipeline,
+  runId: string,
+  fingerprints: ReadonlyMap<string, string>,
+): void {
+  const before = readLastRun({ files, layout }, pipeline);
+  const last: LastRun = { format: "tfpipe/last/1", runId, stages: { ...before?.stages, ...Object.fromEntries(fingerprints) } };
+  replaceFile(files, layout, layout.last(pipelineFolderName(pipeline)), JSON.stringify(last));
+}

@@ -1,0 +1,139 @@
+/**
+ * Runs one stage in a process of its own: environment built from scratch, its own process group, output caught. A crash,
+ * a kill for memory and a hang-up all end as a failure value; nothing of the process is left behind.
+ */
+import { fork } from "node:child_process";
+import type { ArtifactPaths } from "../cache/artifact-store.ts";
+import type { JsonValue } from "../json.ts";
+import { killTree } from "../platform/process-tree.ts";
+import type { FailureRecord } from "../record.ts";
+import type { FromWorker, ToWorker, WorkRequest } from "./worker-protocol.ts";
+
+export type StageResult =
+  | { readonly result: "done"; readonly peakMemoryBytes: number }
+  | { readonly result: "interrupted" }
+  | { readonly result: "failed"; readonly failure: FailureRecord };
+
+export interface StageProcessOptions {
+  /** Path of the built worker. */
+  readonly worker: string;
+  readonly request: WorkRequest;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly onMessage: (message: FromWorker & { type: "progress" | "log" | "warn" | "measure" }) => void;
+  readonly onOutput: (stream: "stdout" | "stderr", line: string) => void;
+  readonly checkpoints: {
+    find(key: JsonValue): Promise<ArtifactPaths | undefined>;
+    save(key: JsonValue, folder: string): Promise<void>;
+    drop(key: JsonValue): void;
+  };
+  /** First abort: stop at the next step. */
+  readonly signal: AbortSignal;
+  /** Told the process id, so that a second Ctrl-C can end it at once. */
+  readonly onStart: (kill: () => void) => void;
+}
+
+const KEPT_LINES = 40;
+
+export function runStageProcess(options: StageProcessOptions): Promise<StageResult> {
+  const { request, signal, checkpoints } = options;
+  return new Promise((resolve) => {
+    const child = fork(options.worker, [], {
+      env: options.environment,
+      execArgv: [],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      detached: true,
+      serialization: "advanced",
+    });
+    const kill = () => child.pid !== undefined && killTree(child.pid);
+    options.onStart(kill);
+    const lastOutput: string[] = [];
+    const listen = (stream: "stdout" | "stderr"): void => {
+      let rest = "";
+      child[stream]?.setEncoding("utf8").on("data", (text: string) => {
+        const lines = (rest + text).split(/\r?\n/);
+        rest = lines.pop()!;
+        for (const line of lines) {
+          lastOutput.push(line);
+          if (lastOutput.length > KEPT_LINES) lastOutput.shift();
+          options.onOutput(stream, line);
+        }
+      });
+      child[stream]?.on("end", () => rest !== "" && lastOutput.push(rest));
+    };
+    listen("stdout");
+    listen("stderr");
+
+    let result: StageResult | undefined;
+    const post = (message: ToWorker): void => {
+      if (child.connected) child.send(message, () => {}); // a process that is gone is reported by its exit
+    };
+    const onAbort = () => post({ type: "abort" });
+    const answer = async (call: number, work: () => Promise<ArtifactPaths | undefined>): Promise<void> => {
+      try {
+        const value = await work();
+        post({ type: "reply", call, ...(value === undefined ? {} : { value }) });
+      } catch (error) {
+        post({ type: "reply", call, error: error instanceof Error ? error.message : String(error) });
+      }
+    };
+    child.on("message", (raw) => {
+      const message = raw as FromWorker;
+      switch (message.type) {
+        case "progress":
+        case "log":
+        case "warn":
+        case "measure":
+          options.onMessage(message);
+          return;
+        case "find-checkpoint":
+          void answer(message.call, () => checkpoints.find(message.key));
+          return;
+        case "save-checkpoint":
+          void answer(message.call, async () => {
+            await checkpoints.save(message.key, message.folder);
+            return undefined;
+          });
+          return;
+        case "drop-checkpoint":
+          void answer(message.call, async () => {
+            checkpoints.drop(message.key);
+            return undefined;
+          });
+          return;
+        case "done":
+          result = { result: "done", peakMemoryBytes: message.peakMemoryBytes };
+          return;
+        case "interrupted":
+          result = { result: "interrupted" };
+          return;
+        case "failed": {
+          const { type: _type, ...failure } = message;
+          result = { result: "failed", failure: { ...failure, lastOutput } };
+          return;
+        }
+      }
+    });
+    child.on("error", (error) => {
+      result ??= { result: "failed", failure: { message: `its process could not be started: ${error.message}`, lastOutput } };
+    });
+    child.on("close", (code, killedBy) => {
+      signal.removeEventListener("abort", onAbort);
+      kill(); // whatever it started goes with it
+      resolve(result ?? (signal.aborted ? { result: "interrupted" } : { result: "failed", failure: describeExit(code, killedBy, lastOutput) }));
+    });
+    signal.addEventListener("abort", onAbort, { once: true });
+    post({ type: "run", request });
+    if (signal.aborted) onAbort();
+  });
+}
+
+function describeExit(code: number | null, signal: NodeJS.Signals | null, lastOutput: readonly string[]): FailureRecord {
+  if (signal === "SIGKILL")
+    return {
+      message: "its process was killed (SIGKILL)",
+      help: "if nobody did that, the system ran out of memory: a smaller batchSize needs less",
+      lastOutput,
+    };
+  if (signal !== null) return { message: `its process crashed (${signal})`, lastOutput };
+  return { message: `its process ended with code ${code} before the stage was done`, lastOutput };
+}

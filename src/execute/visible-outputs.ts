@@ -1,0 +1,55 @@
+/**
+ * What people open: `artifacts/<pipeline>/<stage>/<output>/...`, copies of what the store has. Compared by digest, put in
+ * place by rename, one stage at a time, so nobody ever sees half of a result.
+ */
+import { join } from "node:path";
+import type { OutputPort } from "../contract.ts";
+import type { TracedOutput } from "../cache/trace-store.ts";
+import type { Workspace } from "./workspace.ts";
+
+export interface VisibleOutputs {
+  readonly folder: string;
+  readonly outputs: Readonly<Record<string, TracedOutput>>;
+  readonly ports: Readonly<Record<string, OutputPort>>;
+}
+
+/** What of the visible outputs is not what the trace says, in words; undefined where all is. Extra files are the user's. */
+export async function findVisibleDifference(
+  { files, memo, artifacts }: Pick<Workspace, "files" | "memo" | "artifacts">,
+  { folder, outputs, ports }: VisibleOutputs,
+): Promise<string | undefined> {
+  for (const [name, output] of Object.entries(outputs)) {
+    const listing = artifacts.listing(output.digest);
+    if (listing === undefined) return `the listing of ${name} is lost`;
+    const only = ports[name]?.visible;
+    for (const file of listing.files) {
+      if (only !== undefined && !only.includes(file.path)) continue;
+      const path = join(folder, name, file.path);
+      const stat = files.stat(path);
+      if (stat === undefined) return `${name}/${file.path} is missing`;
+      if (stat.kind !== "file" || stat.sizeBytes !== file.sizeBytes || (await memo.digest(path, stat)) !== file.digest)
+        return `${name}/${file.path} was changed`;
+    }
+  }
+  return undefined;
+}
+
+/** Puts copies in place of whatever is there. Throws `DamagedObject` with the old ones still there. */
+export async function placeVisibleOutputs(
+  { files, layout, artifacts }: Pick<Workspace, "files" | "layout" | "artifacts">,
+  { folder, outputs, ports }: VisibleOutputs,
+): Promise<void> {
+  const staged = layout.temporary();
+  const old = layout.temporary();
+  try {
+    files.makeFolder(staged);
+    for (const [name, output] of Object.entries(outputs))
+      await artifacts.copyOut(output.digest, join(staged, name), ports[name]?.visible);
+    files.makeFolder(join(folder, ".."));
+    if (files.stat(folder) !== undefined) files.rename(folder, old);
+    files.rename(staged, folder);
+  } finally {
+    files.remove(staged);
+    files.remove(old);
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The process a stage runs in: it loads the very bundle that was hashed, gives it its context, and reports. It ends with
+ * its stage, and with its parent: when the channel closes, there is nobody left to work for.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { openArtifact, type ArtifactPaths, REFERENCES_FILE } from "../cache/artifact-store.ts";
+import type { Artifact, Checkpoints, StageContext, StageDefinition } from "../contract.ts";
+import { canonicalJson, type JsonValue } from "../json.ts";
+import { createRng } from "../rng.ts";
+import type { FromWorker, ToWorker, WorkRequest } from "./worker-protocol.ts";
+
+const calls = new Map<number, (reply: ToWorker & { type: "reply" }) => void>();
+const abort = new AbortController();
+
+process.on("disconnect", () => process.exit(1));
+process.on("message", (message: ToWorker) => {
+  switch (message.type) {
+    case "run":
+      void work(message.request);
+      return;
+    case "abort":
+      abort.abort(new Interrupted());
+      return;
+    case "reply":
+      calls.get(message.call)?.(message);
+      calls.delete(message.call);
+      return;
+  }
+});
+
+class Interrupted extends Error {}
+
+async function work(request: WorkRequest): Promise<void> {
+  let engine: { close(): Promise<void> } | undefined;
+  try {
+    const definition = await loadDefinition(request);
+    engine = await openEngine(request);
+    await definition.run(makeContext(request, engine));
+    await engine?.close();
+    send({ type: "done", peakMemoryBytes: process.resourceUsage().maxRSS * 1024 });
+  } catch (error) {
+    if (error instanceof Interrupted || (abort.signal.aborted && error === abort.signal.reason)) send({ type: "interrupted" });
+    else send(describeFailure(error));
+  }
+  // The channel flushes before it closes; anything a stage left running must not keep the process.
+  process.disconnect?.();
+  process.exitCode = 0;
+  setImmediate(() => process.exit(0));
+}
+
+async function loadDefinition({ entry, stageType }: WorkRequest): Promise<StageDefinition> {
+  const module = (await import(pathToFileURL(entry).href)) as Record<string, unknown>;
+  for (const exported of Object.values(module)) {
+    const candidate = exported as Partial<StageDefinition> | undefined;
+    if (candidate?.type === stageType && typeof candidate.run === "function") return candidate as StageDefinition;
+  }
+  throw new Error(`${entry} exports no stage of type ${stageType}`);
+}
+
+async function openEngine({ engine }: WorkRequest): Promise<{ close(): Promise<void> } | undefined> {
+  if (engine === undefined) return undefined;
+  const { createEngine } = (await import(pathToFileURL(engine.bundle).href)) as {
+    createEngine: (options: { threads: number; precision: "float32"; folder: string }) => Promise<{ close(): Promise<void> }>;
+  };
+  return createEngine({ threads: engine.threads, precision: engine.precision, folder: engine.folder });
+}
+
+function makeContext(request: WorkRequest, engine: unknown): StageContext {
+  const inputs = Object.fromEntries(Object.entries(request.inputs).map(([port, paths]) => [port, openArtifact(paths)]));
+  const outputs = Object.fromEntries(
+    Object.entries(request.outputs).map(([name, folder]) => {
+      const references: Record<string, { kind: string; digest: string }> = {};
+      const reference = (as: string, artifact: Artifact): void => {
+        references[as] = { kind: artifact.kind, digest: artifact.digest };
+        writeFileSync(join(folder, REFERENCES_FILE), `${canonicalJson(references)}\n`);
+      };
+      return [name, { folder, reference }];
+    }),
+  );
+  return {
+    params: request.params,
+    inputs,
+    outputs,
+    get engine(): unknown {
+      if (engine === undefined) throw new Error(`stage type ${request.stageType} does not declare that it computes`);
+      return engine;
+    },
+    checkpoints: makeCheckpoints(request.checkpointFolder),
+    signal: abort.signal,
+    asset(name) {
+      const path = request.assets[name];
+      if (path === undefined) throw new Error(`stage type ${request.stageType} declares no asset ${name}`);
+      return path;
+    },
+    rng(name) {
+      const { seed } = request.params;
+      if (typeof seed !== "number") throw new Error(`stage type ${request.stageType} has no seed to draw from`);
+      return createRng(seed, name);
+    },
+    scratch(name) {
+      const folder = join(request.scratchFolder, name);
+      mkdirSync(folder, { recursive: true });
+      return folder;
+    },
+    threads: (maximum) => Math.max(1, Math.min(maximum, request.processors)),
+    progress: (progress) => send({ type: "progress", progress }),
+    metric: (name, value) => send({ type: "measure", role: "metric", name, value }),
+    measure: (name, value) => send({ type: "measure", role: "measurement", name, value }),
+    log: (line) => send({ type: "log", line }),
+    warn: (line) => send({ type: "warn", line }),
+  };
+}
+
+function makeCheckpoints(folder: string): Checkpoints {
+  return {
+    async find(key) {
+      const paths = await call("find-checkpoint", key);
+      return paths === undefined ? undefined : openArtifact(paths);
+    },
+    async save(key, write) {
+      mkdirSync(folder, { recursive: true });
+      const staging = mkdtempSync(join(folder, "checkpoint-"));
+      try {
+        await write(staging);
+        await call("save-checkpoint", key, staging);
+      } finally {
+        rmSync(staging, { recursive: true, force: true });
+      }
+    },
+    async drop(key) {
+      await call("drop-checkpoint", key);
+    },
+  };
+}
+
+let lastCall = 0;
+function call(type: "find-checkpoint" | "save-checkpoint" | "drop-checkpoint", key: JsonValue, folder = ""): Promise<ArtifactPaths | undefined> {
+  return new Promise((resolve, reject) => {
+    const number = ++lastCall;
+    calls.set(number, ({ value, error }) => (error === undefined ? resolve(value) : reject(new Error(error))));
+    send({ type, call: number, key, folder });
+  });
+}
+
+function describeFailure(error: unknown): FromWorker {
+  if (!(error instanceof Error)) return { type: "failed", message: String(error) };
+  const help = "help" in error && typeof error.help === "string" ? error.help : undefined;
+  return {
+    type: "failed",
+    message: error.message,
+    ...(help === undefined ? {} : { help }),
+    // A StageFailure says all there is to say; anything else may be a bug, and then the place matters.
+    ...(error.name === "StageFailure" || error.stack === undefined ? {} : { stack: error.stack }),
+  };
+}
+
+function send(message: FromWorker): void {
+  process.send?.(message);
+}

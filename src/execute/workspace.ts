@@ -1,0 +1,40 @@
+/** Everything that stays the same during a command: the store, the code, the machine, the catalogue. One named object. */
+import type { ArtifactStore } from "../cache/artifact-store.ts";
+import type { CheckpointStore } from "../cache/checkpoint-store.ts";
+import type { Locks } from "../cache/locks.ts";
+import type { StoreLayout } from "../cache/store-layout.ts";
+import type { TraceStore } from "../cache/trace-store.ts";
+import type { CodeLibrary } from "../identity/code-library.ts";
+import type { StatMemo } from "../identity/stat-memo.ts";
+import type { StageCatalogue } from "../language/pipeline.ts";
+import type { FileSystem } from "../platform/file-system.ts";
+import type { Machine } from "../platform/machine.ts";
+import type { EnginePort } from "./engine-port.ts";
+
+export interface Workspace {
+  readonly files: FileSystem;
+  /** `artifacts/`: where visible outputs are. */
+  readonly artifactsFolder: string;
+  readonly layout: StoreLayout;
+  readonly memo: StatMemo;
+  readonly artifacts: ArtifactStore;
+  readonly traces: TraceStore;
+  readonly checkpoints: CheckpointStore;
+  readonly locks: Locks;
+  readonly code: CodeLibrary;
+  readonly catalogue: StageCatalogue;
+  readonly engines: EnginePort;
+  readonly machine: Machine;
+  readonly clock: Clock;
+  /** Version of this package. */
+  readonly version: string;
+}
+
+export interface Clock {
+  /** Milliseconds that only go forward. */
+  nowMs(): number;
+  /** ISO 8601, UTC. */
+  date(): string;
+  /** Resolves after `ms`; at once when aborted. */
+  wait(ms: number): Promise<void>;
+}

@@ -1,0 +1,146 @@
+/**
+ * From a stage's source to the very bytes that run, and their digest.
+ *
+ * esbuild follows the imports, drops what is not used, comments and white space; packages stay outside and count by
+ * version. So the digest moves when the code that can run moves, and not otherwise, and nobody has to list files.
+ * Workers execute the bundle that was hashed. esbuild is loaded only here, only when something must be bundled.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { Plugin } from "esbuild";
+import { digestBytes } from "./digest.ts";
+
+export interface CodeBundle {
+  /** Path of the source relative to the root it was bundled from. */
+  readonly source: string;
+  /** Name of the file that runs, in the code folder; it carries the digest. */
+  readonly file: string;
+  /** sha256 of that file. */
+  readonly digest: string;
+  /** Digest of each module that went in, by path relative to the root. */
+  readonly modules: Readonly<Record<string, string>>;
+  /** The resolved closure of the packages it imports: version by name. */
+  readonly packages: Readonly<Record<string, string>>;
+}
+
+export class UnbundlableCode extends Error {
+  constructor(source: string, problem: string) {
+    super(`${source}: ${problem}`);
+    this.name = "UnbundlableCode";
+  }
+}
+
+/** Bundles `source` (relative to `root`). Gives the bundle and its text; the caller writes it. */
+export async function bundleCode(root: string, source: string): Promise<{ readonly bundle: CodeBundle; readonly text: Uint8Array }> {
+  const extension = /\.[^.]+$/.exec(source)?.[0] ?? "";
+  const name = source.slice(source.lastIndexOf("/") + 1, source.length - extension.length);
+  if (extension !== ".ts" && extension !== ".js" && extension !== ".mjs") {
+    const text = readFileSync(join(root, source));
+    const digest = digestBytes(text);
+    const bundle = { source, file: `${name}-${digest.slice(0, 12)}${extension}`, digest, modules: { [source]: digest }, packages: {} };
+    return { bundle, text };
+  }
+  const esbuild = await import("esbuild");
+  const result = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: [source],
+    outfile: "bundle.mjs",
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    packages: "external",
+    minifyWhitespace: true,
+    legalComments: "none",
+    treeShaking: true,
+    charset: "utf8",
+    logLevel: "silent",
+    plugins: [hoistImports(resolve(root, source))],
+  });
+  const text = result.outputFiles[0]!.contents;
+  if (/\bimport\(\s*(?!["'`])\S/.test(result.outputFiles[0]!.text))
+    throw new UnbundlableCode(source, "it imports a module whose name is computed, which cannot be followed; import it by a literal name");
+  const digest = digestBytes(text);
+  const external = Object.values(result.metafile.outputs).flatMap((output) =>
+    output.imports.filter((imported) => imported.external === true && !isBuiltIn(imported.path)).map(({ path }) => packageName(path)),
+  );
+  const modules = Object.keys(result.metafile.inputs).sort();
+  return {
+    text,
+    bundle: {
+      source,
+      file: `${name}-${digest.slice(0, 12)}.mjs`,
+      digest,
+      modules: Object.fromEntries(modules.map((path) => [path, digestBytes(readFileSync(join(root, path)))])),
+      packages: resolvePackages([...new Set(external)], join(root, dirname(source))),
+    },
+  };
+}
+
+/**
+ * Stage files load what is heavy inside `run`, by `const { a } = await import("./b.ts")`, so that reading their ports is
+ * cheap. In the bundle these become plain imports, because only then can unused exports of `./b.ts` be dropped.
+ */
+function hoistImports(entry: string): Plugin {
+  return {
+    name: "hoist-imports",
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        if (path !== entry) return undefined;
+        const hoisted: string[] = [];
+        const body = readFileSync(path, "utf8").replace(
+          /const (\{[^{}]*\}) = await import\(\s*("[^"]+"),?\s*\);/g,
+          (_statement, names: string, module: string) => {
+            hoisted.push(`import ${names.replace(/:/g, " as ")} from ${module};`);
+            return "";
+          },
+        );
+        return { contents: `${hoisted.join("\n")}\n${body}`, loader: "ts" };
+      });
+    },
+  };
+}
+
+/**
+ * Versions of packages and of what they depend on, as installed where `from` looks. Optional and peer dependencies are
+ * left out: they differ between platforms, and the platform is not part of the key.
+ */
+export function resolvePackages(names: readonly string[], from: string): Readonly<Record<string, string>> {
+  const versions = new Map<string, Set<string>>();
+  const visit = (name: string, folder: string): void => {
+    const found = findPackage(name, folder);
+    if (found === undefined) return;
+    const known = versions.get(name) ?? new Set();
+    if (known.has(found.version)) return;
+    versions.set(name, known.add(found.version));
+    for (const dependency of found.dependencies) visit(dependency, found.folder);
+  };
+  for (const name of [...names].sort()) visit(name, from);
+  return Object.fromEntries([...versions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, set]) => [name, [...set].sort().join(" ")]));
+}
+
+function findPackage(name: string, from: string) {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const candidate = join(folder, "node_modules", name);
+    const manifest = join(candidate, "package.json");
+    if (existsSync(manifest)) {
+      const { version, dependencies = {} } = JSON.parse(readFileSync(manifest, "utf8")) as {
+        version: string;
+        dependencies?: Record<string, string>;
+      };
+      return { folder: candidate, version, dependencies: Object.keys(dependencies) };
+    }
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+function packageName(specifier: string): string {
+  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+function isBuiltIn(specifier: string): boolean {
+  return specifier.startsWith("node:");
+}
+

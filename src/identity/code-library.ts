@@ -1,0 +1,158 @@
+/**
+ * The code of every stage type and engine: what runs, its digest, and what it was made of. Built with the package and
+ * kept as `code.json`. In a source checkout the modules are there too: they are compared by stat, and whatever changed is
+ * bundled again before keys are made, so an edit counts at once and a run never mixes old and new.
+ */
+import { dirname, join } from "node:path";
+import { canonicalJson } from "../json.ts";
+import { type FileStat, type FileSystem } from "../platform/file-system.ts";
+import type { CodeBundle } from "./bundle-code.ts";
+import { digestBytes, digestFile } from "./digest.ts";
+import type { CodeListing } from "./key-manifest.ts";
+
+/** What `code.json` holds. */
+export interface CodeIndex {
+  readonly format: "tfpipe/code/1";
+  readonly stages: Readonly<Record<string, StageCode>>;
+  readonly engines: Readonly<Record<string, CodeBundle>>;
+}
+
+export interface StageCode {
+  readonly entry: CodeBundle;
+  readonly assets: Readonly<Record<string, CodeBundle>>;
+}
+
+/** What a stage's key and its worker need. */
+export interface ResolvedCode {
+  readonly digest: string;
+  readonly packages: Readonly<Record<string, string>>;
+  readonly listing: CodeListing;
+  /** Absolute paths of what runs. */
+  readonly entry: string;
+  readonly assets: Readonly<Record<string, string>>;
+  readonly engine?: string;
+}
+
+export interface CodeLibrary {
+  /** `engine` where the stage type computes. */
+  resolve(stageType: string, engine: string | undefined): ResolvedCode;
+}
+
+export interface CodeLibraryOptions {
+  readonly files: FileSystem;
+  /** Folder of `code.json` and the bundles. */
+  readonly folder: string;
+  /** Folder of the sources, where this is a source checkout. */
+  readonly sources: string | undefined;
+  readonly unique: () => string;
+}
+
+export async function openCodeLibrary(options: CodeLibraryOptions): Promise<CodeLibrary> {
+  const { files, folder } = options;
+  const text = files.readText(join(folder, "code.json"));
+  if (text === undefined) throw new Error(`${join(folder, "code.json")} is missing: the package was not built (npm run build)`);
+  const built = JSON.parse(text) as CodeIndex;
+  const index = options.sources === undefined ? built : await refresh(options, built, options.sources);
+  return {
+    resolve(stageType, engine) {
+      const stage = index.stages[stageType];
+      if (stage === undefined) throw new Error(`no code for stage type ${stageType}`);
+      const engineCode = engine === undefined ? undefined : index.engines[engine];
+      if (engine !== undefined && engineCode === undefined) throw new Error(`no code for engine ${engine}`);
+      const assets = Object.entries(stage.assets);
+      const all = [stage.entry, ...assets.map(([, asset]) => asset), ...(engineCode ? [engineCode] : [])];
+      return {
+        digest: digestBytes(
+          canonicalJson({
+            entry: stage.entry.digest,
+            assets: Object.fromEntries(assets.map(([name, asset]) => [name, asset.digest])),
+            ...(engineCode ? { engine: engineCode.digest } : {}),
+          }),
+        ),
+        packages: Object.assign({}, ...all.map((bundle) => bundle.packages)) as Record<string, string>,
+        listing: { modules: Object.assign({}, ...all.map((bundle) => bundle.modules)) as Record<string, string> },
+        entry: join(folder, stage.entry.file),
+        assets: Object.fromEntries(assets.map(([name, asset]) => [name, join(folder, asset.file)])),
+        ...(engineCode ? { engine: join(folder, engineCode.file) } : {}),
+      };
+    },
+  };
+}
+
+/** Bundles again what is no longer what it was made of. */
+async function refresh(options: CodeLibraryOptions, built: CodeIndex, sources: string): Promise<CodeIndex> {
+  const { files, folder, unique } = options;
+  const memo = readStats(files, join(folder, "stats.json"));
+  let statsChanged = false;
+  let codeChanged = false;
+  const moduleDigest = async (path: string): Promise<string | undefined> => {
+    const absolute = join(sources, path);
+    const stat = files.stat(absolute);
+    if (stat === undefined) return undefined;
+    const key = statKey(stat);
+    if (memo.get(path)?.key === key) return memo.get(path)!.digest;
+    const digest = await digestFile(files, absolute);
+    memo.set(path, { key, digest });
+    statsChanged = true;
+    return digest;
+  };
+  const isCurrent = async (bundle: CodeBundle): Promise<boolean> => {
+    for (const [path, digest] of Object.entries(bundle.modules)) if ((await moduleDigest(path)) !== digest) return false;
+    for (const [name, version] of Object.entries(bundle.packages)) {
+      const path = join("node_modules", name, "package.json");
+      const before = memo.get(path);
+      if (before !== undefined && (await moduleDigest(path)) === before.digest) continue;
+      const { resolvePackages } = await import("./bundle-code.ts");
+      await moduleDigest(path);
+      if (resolvePackages([name], join(sources, dirname(bundle.source)))[name] !== version) return false;
+    }
+    return true;
+  };
+  const current = async (bundle: CodeBundle): Promise<CodeBundle> => {
+    if (files.stat(join(folder, bundle.file)) !== undefined && (await isCurrent(bundle))) return bundle;
+    const { bundleCode } = await import("./bundle-code.ts");
+    const made = await bundleCode(sources, bundle.source);
+    codeChanged = true;
+    if (files.stat(join(folder, made.bundle.file)) === undefined) {
+      const temporary = join(folder, `${unique()}.tmp`);
+      files.writeNew(temporary, made.text);
+      files.rename(temporary, join(folder, made.bundle.file));
+    }
+    return made.bundle;
+  };
+  const each = async (bundles: Readonly<Record<string, CodeBundle>>): Promise<Record<string, CodeBundle>> => {
+    const result: Record<string, CodeBundle> = {};
+    for (const [name, bundle] of Object.entries(bundles)) result[name] = await current(bundle);
+    return result;
+  };
+  const stages: Record<string, StageCode> = {};
+  for (const [type, stage] of Object.entries(built.stages))
+    stages[type] = { entry: await current(stage.entry), assets: await each(stage.assets) };
+  const index: CodeIndex = { format: "tfpipe/code/1", stages, engines: await each(built.engines) };
+  const replace = (name: string, text: string) => {
+    const temporary = join(folder, `${unique()}.tmp`);
+    files.writeNew(temporary, text);
+    files.rename(temporary, join(folder, name));
+  };
+  if (codeChanged) replace("code.json", JSON.stringify(index));
+  if (statsChanged) replace("stats.json", JSON.stringify([...memo]));
+  return index;
+}
+
+interface KnownModule {
+  readonly key: string;
+  readonly digest: string;
+}
+
+function readStats(files: FileSystem, path: string): Map<string, KnownModule> {
+  try {
+    return new Map(JSON.parse(files.readText(path) ?? "[]") as [string, KnownModule][]);
+  } catch {
+    return new Map();
+  }
+}
+
+/** Sources are edited by people, seconds apart from any run; a rewrite changes ctime even where mtime is set back. */
+function statKey(stat: FileStat): string {
+  return [stat.sizeBytes, stat.mtimeNs, stat.ctimeNs, stat.inode].join(" ");
+}

@@ -1,0 +1,121 @@
+/**
+ * The process edge and composition root: argv, signals, streams, exit code; and the one place that connects the rooms to
+ * the real file system, clock, machine, stage types and engines.
+ */
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { hostname } from "node:os";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { registry } from "../stages/registry.ts";
+import { type App, type ExitCode, type Interrupts, UsageError } from "./cli/app.ts";
+import { runProgram } from "./cli/program.ts";
+import { createEngineTools } from "./compose-engines.ts";
+import { createWorkspace } from "./compose-workspace.ts";
+import { nodeFileSystem } from "./platform/file-system.ts";
+import { describeMachine } from "./platform/machine.ts";
+import type { ReporterOutput } from "./report/reporter.ts";
+import { version } from "./version.ts";
+
+const EXIT_BUG = 3;
+
+async function main(): Promise<ExitCode> {
+  const dist = dirname(fileURLToPath(import.meta.url));
+  const packageFolder = join(dist, "..");
+  const machine = describeMachine();
+  const nowMs = () => performance.now();
+  const unique = () => `${process.pid}-${randomBytes(6).toString("hex")}`;
+  const engines = createEngineTools({ dist, environment: process.env, platform: process.platform });
+  const app: App = {
+    cwd: process.cwd(),
+    environment: process.env,
+    out: outputTo(process.stdout),
+    err: outputTo(process.stderr),
+    version,
+    files: nodeFileSystem,
+    catalogue: registry,
+    engines,
+    schedule(callback, delayMs) {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    },
+    nowMs,
+    processors: machine.cores,
+    worker: join(dist, "worker.js"),
+    packageFolder,
+    newRunId: () => `${new Date().toISOString().replace(/[-:]|\.\d+Z/g, "")}-${randomBytes(3).toString("hex")}`,
+    interrupts: createInterrupts(),
+    openWorkspace: (artifactsFolder, { paranoid }) =>
+      createWorkspace({
+        files: nodeFileSystem,
+        artifactsFolder,
+        paranoid,
+        codeFolder: join(dist, "code"),
+        // A source checkout has the stages' sources beside the build; an installed package has not.
+        sources: existsSync(join(packageFolder, "stages", "registry.ts")) ? packageFolder : undefined,
+        catalogue: registry,
+        engines,
+        machine,
+        version,
+        unique,
+        nowMs,
+        pid: process.pid,
+        host: hostname(),
+      }),
+  };
+  return runProgram(app, process.argv.slice(2));
+}
+
+function outputTo(stream: NodeJS.WriteStream): ReporterOutput {
+  const isTerminal = stream.isTTY === true && process.env.TERM !== "dumb";
+  return {
+    write: (text) => void stream.write(text),
+    columns: () => stream.columns ?? 100,
+    rows: () => stream.rows ?? 24,
+    isTerminal,
+    color: isTerminal && process.env.NO_COLOR === undefined,
+  };
+}
+
+function createInterrupts(): Interrupts {
+  const stop = new AbortController();
+  const kill = new AbortController();
+  return {
+    stop: stop.signal,
+    kill: kill.signal,
+    listen() {
+      const onSignal = () => {
+        if (!stop.signal.aborted) {
+          stop.abort();
+          return;
+        }
+        kill.abort();
+        // Listeners of `kill` have ended every stage's process by now.
+        process.exit(130);
+      };
+      process.on("SIGINT", onSignal);
+      process.on("SIGTERM", onSignal);
+      process.on("SIGHUP", onSignal);
+    },
+  };
+}
+
+// A pipe closed by its reader (`pipe plan | head`) is an end, not an error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (error instanceof UsageError) {
+    process.stderr.write(`error: ${error.message}\n${error.help === undefined ? "" : `  help: ${error.help}\n`}`);
+    process.exitCode = 2;
+  } else {
+    process.stderr.write(
+      `this is a bug in tfpipe (${version}), please report it:\n${error instanceof Error ? error.stack : String(error)}\n`,
+    );
+    process.exitCode = EXIT_BUG;
+  }
+}
