@@ -53,6 +53,8 @@ export interface StageSpans {
   /** By dotted param path, where the value was written (profile and `--param` included). */
   readonly params: Readonly<Record<string, Span>>;
   readonly inputs: Readonly<Record<string, Span>>;
+  /** Where the engine was chosen, for the stage or the whole pipeline; absent where the default holds. */
+  readonly engine?: Span;
 }
 
 /** A stage type as the language sees it. */

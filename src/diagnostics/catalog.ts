@@ -1,0 +1,214 @@
+/**
+ * Every word that a user reads about the text they wrote, by code. Codes are `area/problem`, stable, and each has a
+ * golden test of its whole screen in `test/golden/`.
+ */
+
+interface Words {
+  readonly message: string;
+  readonly help?: string | undefined;
+}
+
+export const catalog = {
+  "language/yaml-syntax": (w: { detail: string }): Words => ({ message: w.detail }),
+  "language/unsupported-yaml": (w: { what: string; help?: string }): Words => ({ message: w.what, help: w.help }),
+  "language/too-large": (w: { what: string; limit: string }): Words => ({
+    message: `${w.what}; the limit is ${w.limit}`,
+  }),
+  "language/duplicate-key": (w: { key: string }): Words => ({
+    message: `the key ${quote(w.key)} is written twice`,
+    help: "remove one of the two",
+  }),
+  "language/bad-name": (w: { what: string; name: string; rule: string }): Words => ({
+    message: `${quote(w.name)} cannot be ${w.what}`,
+    help: w.rule,
+  }),
+  "language/unknown-key": (w: {
+    owner: string;
+    word: "key" | "setting";
+    key: string;
+    suggestion?: string | undefined;
+    known: readonly string[];
+  }): Words => ({
+    message: `${w.owner} has no ${w.word} ${quote(w.key)}`,
+    help: w.suggestion ?? (w.known.length === 0 ? `it has no ${w.word}s at all` : `it has ${list(w.known)}`),
+  }),
+  "language/wrong-type": (w: { name: string; expected: string; actual: string }): Words => ({
+    message: `${w.name} must be ${w.expected}, not ${w.actual}`,
+  }),
+  "language/wrong-value": (w: {
+    name: string;
+    actual: string;
+    expected: string;
+    suggestion?: string | undefined;
+  }): Words => ({
+    message: `${w.name} must be ${w.expected}, not ${w.actual}`,
+    help: w.suggestion === undefined ? undefined : didYouMean(w.suggestion),
+  }),
+  "language/out-of-range": (w: { name: string; expected: string; actual: string }): Words => ({
+    message: `${w.name} must be ${w.expected}, not ${w.actual}`,
+  }),
+  "language/missing-key": (w: { owner: string; key: string; description?: string | undefined }): Words => ({
+    message: `${w.owner} needs ${quote(w.key)}`,
+    help: w.description === undefined ? undefined : `${w.key}: ${w.description}`,
+  }),
+  "language/unknown-stage-type": (w: {
+    type: string;
+    suggestion?: string | undefined;
+    known: readonly string[];
+  }): Words => ({
+    message: `there is no stage type ${quote(w.type)}`,
+    help: w.suggestion === undefined ? `stage types are ${list(w.known)}` : didYouMean(w.suggestion),
+  }),
+  "language/unknown-stage": (w: {
+    stage: string;
+    suggestion?: string | undefined;
+    known: readonly string[];
+  }): Words => ({
+    message: `there is no stage ${quote(w.stage)}`,
+    help: w.suggestion === undefined ? `the stages are ${list(w.known)}` : didYouMean(w.suggestion),
+  }),
+  "language/unknown-output": (w: {
+    stage: string;
+    output: string;
+    suggestion?: string | undefined;
+    known: readonly string[];
+  }): Words => ({
+    message: `stage ${quote(w.stage)} has no output ${quote(w.output)}`,
+    help: w.suggestion === undefined ? `its outputs are ${list(w.known)}` : didYouMean(w.suggestion),
+  }),
+  "language/ambiguous-output": (w: { stage: string; known: readonly string[] }): Words => ({
+    message: `stage ${quote(w.stage)} has several outputs, so one must be named`,
+    help: `write ${w.known
+      .slice(0, 8)
+      .map((output) => `${w.stage}.${output}`)
+      .join(" or ")}`,
+  }),
+  "language/unknown-input": (w: {
+    stage: string;
+    type: string;
+    input: string;
+    suggestion?: string | undefined;
+    known: readonly string[];
+  }): Words => ({
+    message: `stage ${quote(w.stage)} (a ${quote(w.type)} stage) has no input ${quote(w.input)}`,
+    help:
+      w.suggestion !== undefined
+        ? didYouMean(w.suggestion)
+        : w.known.length === 0
+          ? "it takes no inputs"
+          : `its inputs are ${list(w.known)}`,
+  }),
+  "language/missing-input": (w: {
+    stage: string;
+    type: string;
+    input: string;
+    takes: string;
+    description: string;
+  }): Words => ({
+    message: `stage ${quote(w.stage)} (a ${quote(w.type)} stage) needs ${w.input === "*" ? "at least one input" : `the input ${quote(w.input)}`}`,
+    help: `connect ${w.takes}: ${w.description}`,
+  }),
+  "language/kind-mismatch": (w: {
+    input: string;
+    takes: string;
+    source: string;
+    kind: string;
+    fitting: readonly string[];
+  }): Words => ({
+    message: `the input ${quote(w.input)} takes ${w.takes}, but ${w.source} is ${w.kind}`,
+    help: w.fitting.length === 0 ? undefined : `fitting outputs are ${w.fitting.slice(0, 8).join(", ")}`,
+  }),
+  "language/bad-reference": (w: { text: string; problem: string; help?: string | undefined }): Words => ({
+    message: `${quote(w.text)} ${w.problem}`,
+    help: w.help,
+  }),
+  "language/unknown-param": (w: {
+    param: string;
+    suggestion?: string | undefined;
+    known: readonly string[];
+  }): Words => ({
+    message: `there is no param ${quote(w.param)}`,
+    help:
+      w.suggestion !== undefined
+        ? didYouMean(w.suggestion)
+        : w.known.length === 0
+          ? "the pipeline has no params"
+          : `the params are ${list(w.known)}`,
+  }),
+  "language/unknown-variable": (w: { variable: string }): Words => ({
+    message: `${quote(`\${${w.variable}}`)} is not a variable`,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: this is the pipeline language's own notation.
+    help: 'only "${params.…}" can be used; write "$${" for the characters themselves',
+  }),
+  "language/param-cycle": (w: { params: readonly string[] }): Words => ({
+    message: `params refer to each other in a circle: ${w.params.join(" -> ")}`,
+    help: "give one of them a value of its own",
+  }),
+  "language/unknown-profile": (w: {
+    profile: string;
+    suggestion?: string | undefined;
+    known: readonly string[];
+  }): Words => ({
+    message: `there is no profile ${quote(w.profile)}`,
+    help:
+      w.suggestion !== undefined
+        ? didYouMean(w.suggestion)
+        : w.known.length === 0
+          ? "the pipeline has no profiles"
+          : `the profiles are ${list(w.known)}`,
+  }),
+  "language/bad-override": (w: { text: string; problem: string }): Words => ({
+    message: `${quote(w.text)} ${w.problem}`,
+    help: "write --param name=value, or --param group.name=value for a nested param",
+  }),
+  "language/cycle": (w: { stages: readonly string[] }): Words => ({
+    message:
+      w.stages.length === 2
+        ? `stage ${quote(w.stages[0]!)} needs itself`
+        : `stages need each other in a circle: ${w.stages.join(" -> ")}`,
+    help: "remove one of these connections",
+  }),
+  "language/stage-check": (w: { stage: string; problem: string; help?: string | undefined }): Words => ({
+    message: `stage ${quote(w.stage)}: ${w.problem}`,
+    help: w.help,
+  }),
+  "language/unused-engine": (w: { stage: string; type: string }): Words => ({
+    message: `stage ${quote(w.stage)} does not compute on an engine, so it cannot choose one`,
+    help: `remove "engine" here: it would change nothing for a ${quote(w.type)} stage`,
+  }),
+  "language/missing-path": (w: { text: string; path: string }): Words => ({
+    message: `there is no file or folder ${quote(w.text)}`,
+    help: `looked for ${w.path}`,
+  }),
+  "language/engine-unavailable": (w: {
+    stage: string;
+    engine: string;
+    reason: string;
+    help?: string | undefined;
+  }): Words => ({
+    message: `stage ${quote(w.stage)} wants the engine ${quote(w.engine)}, which cannot be used here: ${w.reason}`,
+    help: w.help,
+  }),
+} as const;
+
+export type DiagnosticCode = keyof typeof catalog;
+export type DiagnosticWords<Code extends DiagnosticCode> = Parameters<(typeof catalog)[Code]>[0];
+
+const LONGEST_QUOTE = 60;
+const LONGEST_LIST = 12;
+
+/** In double quotes, escaped, and cut where it is long: the frame shows the rest. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length <= LONGEST_QUOTE ? text : `${text.slice(0, LONGEST_QUOTE - 1)}…`);
+}
+
+/** `a, b and c`, cut where it is long. */
+export function list(names: readonly string[]): string {
+  if (names.length > LONGEST_LIST)
+    return `${names.slice(0, LONGEST_LIST).join(", ")} and ${names.length - LONGEST_LIST} more`;
+  return names.length < 2 ? (names[0] ?? "none") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
+export function didYouMean(name: string): string {
+  return `did you mean ${quote(name)}?`;
+}
