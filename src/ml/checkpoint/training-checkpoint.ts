@@ -24,7 +24,7 @@ const STATE = "state.json";
 
 /** Writes into an empty folder. */
 export function writeCheckpoint(folder: string, { model, optimizer, state }: TrainingCheckpoint): void {
-  writeSafetensors(join(folder, MODEL), model);
+  writeSafetensors(join(folder, MODEL), model, { format: "pt" });
   writeSafetensors(join(folder, OPTIMIZER), optimizer);
   writeFileSync(join(folder, STATE), `${canonicalJson(state)}\n`, { flag: "wx" });
 }

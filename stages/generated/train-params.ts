@@ -1,0 +1,258 @@
+/** Generated from schemas/train.schema.json. Do not edit: run `npm run generate`. */
+
+/**
+ * The base learning rate, which the schedule changes.
+ */
+export type LearningRate = number;
+
+/**
+ * Settings of a train stage: how long, with which optimiser and schedule, and what is measured on the way. Names and rules are PyTorch's. Every epoch leaves a checkpoint, so more epochs go on from where fewer ended.
+ */
+export interface TrainParams {
+  /**
+   * How many times the training images are gone through. Raising it trains only the epochs that are new, unless the schedule depends on it.
+   */
+  epochs: number;
+  /**
+   * Images per optimiser step.
+   */
+  batchSize: number;
+  /**
+   * Leaves out the last batch of an epoch where it is smaller than the others.
+   */
+  dropLast: boolean;
+  /**
+   * The optimiser and its base learning rate.
+   */
+  optimizer: Sgd | Adam | Adamw;
+  /**
+   * How the learning rate changes from epoch to epoch.
+   */
+  schedule: Constant | Step | Multistep | Cosine | Plateau;
+  /**
+   * How the accuracy on the training images is measured after each epoch: `eval` goes through all of them once more in eval mode, `running` counts the predictions of the optimiser steps, which costs nothing but lags behind, `none` leaves it out.
+   */
+  trainAccuracy: "eval" | "running" | "none";
+  /**
+   * Which model is the result: that of the `last` epoch, or that of the `best`, which had the highest validation accuracy first.
+   */
+  select: "best" | "last";
+  /**
+   * Ends the training early when a metric stops improving. Left out, all epochs are trained.
+   */
+  earlyStop?: {
+    /**
+     * What is watched. `minibatchLoss` is the loss of the epoch's last minibatch; what begins with `valid` needs validation images.
+     */
+    metric: "validAccuracy" | "validLoss" | "trainLoss" | "minibatchLoss";
+    /**
+     * The training ends after this many epochs in a row without improvement.
+     */
+    patience: number;
+    /**
+     * A change by no more than this counts as no improvement.
+     */
+    minDelta: number;
+  };
+  /**
+   * Prints a line with the loss every so many optimiser steps; 0 prints none.
+   */
+  logInterval: number;
+  /**
+   * Of how many of the latest epochs the checkpoints stay, beside the best epoch's. Left out, all stay until they are collected, so that any shorter training is at hand.
+   */
+  keepCheckpoints?: number;
+  /**
+   * What the order of the images and dropout are drawn from.
+   */
+  seed: number;
+}
+/**
+ * Stochastic gradient descent, as torch.optim.SGD.
+ */
+export interface Sgd {
+  type: "sgd";
+  learningRate: LearningRate;
+  /**
+   * How much of the last step's direction is kept.
+   */
+  momentum: number;
+  /**
+   * Looks ahead along the momentum (Nesterov). Needs momentum above 0.
+   */
+  nesterov: boolean;
+  /**
+   * Pulls parameters towards zero: an L2 penalty on the gradient, or with `adamw` on the weight itself.
+   */
+  weightDecay: number;
+  /**
+   * Which parameters decay: `all`, as in PyTorch, or only the `weights` of convolutions and linear layers, not biases, nor the scales and shifts of norms.
+   */
+  weightDecayOn: "all" | "weights";
+}
+/**
+ * Adam (Kingma & Ba 2015), as torch.optim.Adam.
+ */
+export interface Adam {
+  type: "adam";
+  /**
+   * The base learning rate, which the schedule changes.
+   */
+  learningRate: number;
+  /**
+   * Decay of the running mean of gradients.
+   */
+  beta1: number;
+  /**
+   * Decay of the running mean of squared gradients.
+   */
+  beta2: number;
+  /**
+   * Added to the denominator, so that it is never zero.
+   */
+  epsilon: number;
+  /**
+   * Pulls parameters towards zero: an L2 penalty on the gradient, or with `adamw` on the weight itself.
+   */
+  weightDecay: number;
+  /**
+   * Which parameters decay: `all`, as in PyTorch, or only the `weights` of convolutions and linear layers, not biases, nor the scales and shifts of norms.
+   */
+  weightDecayOn: "all" | "weights";
+}
+/**
+ * Adam with decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW.
+ */
+export interface Adamw {
+  type: "adamw";
+  /**
+   * The base learning rate, which the schedule changes.
+   */
+  learningRate: number;
+  /**
+   * Decay of the running mean of gradients.
+   */
+  beta1: number;
+  /**
+   * Decay of the running mean of squared gradients.
+   */
+  beta2: number;
+  /**
+   * Added to the denominator, so that it is never zero.
+   */
+  epsilon: number;
+  /**
+   * Pulls parameters towards zero: an L2 penalty on the gradient, or with `adamw` on the weight itself.
+   */
+  weightDecay: number;
+  /**
+   * Which parameters decay: `all`, as in PyTorch, or only the `weights` of convolutions and linear layers, not biases, nor the scales and shifts of norms.
+   */
+  weightDecayOn: "all" | "weights";
+}
+/**
+ * The base rate throughout.
+ */
+export interface Constant {
+  type: "constant";
+  warmup?: Warmup;
+}
+/**
+ * Raises the learning rate linearly over the first epochs, epoch by epoch; the schedule proper starts behind it.
+ */
+export interface Warmup {
+  /**
+   * How many epochs the rise takes.
+   */
+  epochs: number;
+  /**
+   * The first epoch's rate, as a share of the base rate.
+   */
+  startFactor: number;
+}
+/**
+ * Multiplies the rate every so many epochs, as torch's StepLR.
+ */
+export interface Step {
+  type: "step";
+  /**
+   * How many epochs a rate lasts.
+   */
+  stepSize: number;
+  /**
+   * What the learning rate is multiplied with.
+   */
+  gamma: number;
+  warmup?: Warmup;
+}
+/**
+ * Multiplies the rate after given numbers of epochs, as torch's MultiStepLR.
+ */
+export interface Multistep {
+  type: "multistep";
+  /**
+   * After how many epochs, counted behind the warm-up, the rate is multiplied.
+   *
+   * @minItems 1
+   */
+  milestones: [number, ...number[]];
+  /**
+   * What the learning rate is multiplied with.
+   */
+  gamma: number;
+  warmup?: Warmup;
+}
+/**
+ * Falls along half a cosine, as torch's CosineAnnealingLR.
+ */
+export interface Cosine {
+  type: "cosine";
+  /**
+   * Over how many epochs it falls. Left out, it is all epochs of the training behind the warm-up; then another number of epochs is another training from the second epoch on.
+   */
+  epochs?: number;
+  /**
+   * The learning rate does not fall below this.
+   */
+  minLr: number;
+  warmup?: Warmup;
+}
+/**
+ * Lowers the rate when a metric stops improving, as torch's ReduceLROnPlateau.
+ */
+export interface Plateau {
+  type: "plateau";
+  /**
+   * What is watched. `minibatchLoss` is the loss of the epoch's last minibatch; what begins with `valid` needs validation images.
+   */
+  metric: "validAccuracy" | "validLoss" | "trainLoss" | "minibatchLoss";
+  /**
+   * Which way is better. `auto` is `max` for an accuracy and `min` for a loss.
+   */
+  mode: "auto" | "min" | "max";
+  /**
+   * What the learning rate is multiplied with.
+   */
+  factor: number;
+  /**
+   * How many epochs in a row without improvement are borne; the rate falls after one more.
+   */
+  patience: number;
+  /**
+   * How much better than the best so far counts as an improvement.
+   */
+  threshold: number;
+  /**
+   * Whether the threshold is a share of the best (`rel`) or a difference (`abs`).
+   */
+  thresholdMode: "rel" | "abs";
+  /**
+   * For how many epochs after a reduction none is counted as bad.
+   */
+  cooldown: number;
+  /**
+   * The learning rate does not fall below this.
+   */
+  minLr: number;
+  warmup?: Warmup;
+}

@@ -1,0 +1,176 @@
+/**
+ * train: a model, trained on images, and the history of how it went. What happens is in `ml/train`; here it meets the
+ * artifacts, the checkpoints and the events.
+ */
+import { type CheckContext, defineStage, StageFailure, type StageProblem } from "../src/contract.ts";
+import type { Engine } from "../src/ml/engine/engine.ts";
+import type { EpochRecord, History } from "../src/ml/train/history.ts";
+import { modelFitProblems } from "../src/ml/train/model-fit.ts";
+import type { StepFigures } from "../src/ml/train/training.ts";
+import type { TrainingSpeed } from "../src/ml/train/training-speed.ts";
+import type { TrainParams } from "./generated/train-params.ts";
+
+/** Threads that read and transform images ahead of the steps, for each dataset. */
+const LOADER_THREADS = 4;
+
+export const train = defineStage<TrainParams, Engine>({
+  type: "train",
+  description:
+    "Trains a model with SGD, Adam or AdamW under a learning-rate schedule, and leaves a checkpoint an epoch.",
+  inputs: {
+    model: { kind: "model", description: "The model to start from." },
+    train: { kind: "dataset", description: "The images to train on." },
+    valid: { kind: "dataset", optional: true, description: "Images to measure on after each epoch." },
+  },
+  outputs: {
+    model: { kind: "model", primary: true, description: "The trained model, of the best or the last epoch." },
+    history: {
+      kind: "history",
+      description: "Losses of all minibatches, and rates, losses and accuracies of all epochs.",
+    },
+  },
+  computes: true,
+  assets: { loader: "../src/ml/data/loader-worker.ts" },
+  check: checkTrain,
+  describe: ({ inputs }) => ({ model: inputs.model ?? {}, history: {} }),
+
+  async run(ctx) {
+    const { readModelFiles, writeModelFiles } = await import("../src/ml/models/model-files.ts");
+    const { createNetwork } = await import("../src/ml/nn/create-network.ts");
+    const { openDataset } = await import("../src/ml/data/dataset.ts");
+    const { createImageSource } = await import("../src/ml/train/image-source.ts");
+    const { trainModel } = await import("../src/ml/train/train-model.ts");
+    const { writeHistory } = await import("../src/ml/train/history-file.ts");
+
+    const { params, inputs, engine } = ctx;
+    const { batchSize, seed, dropLast } = params;
+    const model = readModelFiles((file) => inputs.model!.path(file));
+    const pixelFiles = new Map();
+    const sources: ReturnType<typeof createImageSource>[] = [];
+    const open = (port: "train" | "valid", purpose: string, options: { dropLast: boolean; shuffle: boolean }) => {
+      const dataset = openDataset(inputs[port]!, pixelFiles);
+      const { numClasses, imageChannels } = model.description;
+      const facts = { classes: dataset.classNames.length, channels: dataset.channels };
+      const [mismatch] = modelFitProblems(port, { classes: numClasses, channels: imageChannels }, facts);
+      if (mismatch !== undefined) throw new StageFailure(mismatch.message, mismatch.help);
+      const threads = ctx.threads(LOADER_THREADS);
+      const source = createImageSource({
+        dataset,
+        batchSize,
+        seed,
+        purpose,
+        threads,
+        workerModule: ctx.asset("loader"),
+        ...options,
+      });
+      sources.push(source);
+      return source;
+    };
+    const network = createNetwork(engine, model.description);
+    try {
+      network.loadStateDict(model.state);
+      const inOrder = { dropLast: false, shuffle: false };
+      const trained = await trainModel({
+        engine,
+        network,
+        settings: params,
+        train: open("train", "train", { dropLast, shuffle: true }),
+        ...(params.trainAccuracy === "eval" && { trainEvaluation: open("train", "trainAccuracy", inOrder) }),
+        ...(inputs.valid !== undefined && { valid: open("valid", "valid", inOrder) }),
+        checkpoints: ctx.checkpoints,
+        signal: ctx.signal,
+        now: () => performance.now(),
+        onStep: (figures) => ctx.progress(progressOf(figures)),
+        log: ctx.log,
+      });
+      writeModelFiles(ctx.outputs.model!.folder, { ...model, state: trained.state });
+      writeHistory(ctx.outputs.history!.folder, trained.history);
+      for (const [name, value] of metricsOf(trained.history, params.select)) ctx.metric(name, value);
+      for (const [name, value] of measurementsOf(trained.speed)) ctx.measure(name, value);
+    } catch (error) {
+      throw asFailure(error);
+    } finally {
+      network.close();
+      for (const { loader } of sources) await loader.close();
+      for (const pixels of pixelFiles.values()) pixels.close();
+    }
+  },
+});
+
+function checkTrain({ params, inputs }: CheckContext<TrainParams>): readonly StageProblem[] {
+  const { optimizer, schedule, select, earlyStop, dropLast, batchSize } = params;
+  const problems: StageProblem[] = [];
+  for (const port of ["train", "valid"] as const)
+    for (const problem of modelFitProblems(port, inputs.model ?? {}, inputs[port] ?? {}))
+      problems.push({ path: ["inputs", port], ...problem });
+  if (inputs.valid === undefined) {
+    const needsValid = (path: readonly string[], what: string) =>
+      problems.push({
+        path: ["with", ...path],
+        message: `${what} needs validation images, and no input \`valid\` is connected`,
+        help: "connect `valid: split.valid`, or choose another setting",
+      });
+    if (select === "best") needsValid(["select"], "`select: best`");
+    if (schedule.type === "plateau" && schedule.metric.startsWith("valid"))
+      needsValid(["schedule", "metric"], `the metric ${schedule.metric}`);
+    if (earlyStop?.metric.startsWith("valid")) needsValid(["earlyStop", "metric"], `the metric ${earlyStop.metric}`);
+  }
+  if (optimizer.type === "sgd" && optimizer.nesterov && optimizer.momentum === 0)
+    problems.push({
+      path: ["with", "optimizer", "nesterov"],
+      message: "`nesterov: true` looks ahead along a momentum, and momentum is 0",
+      help: "set `momentum: 0.9`, or remove `nesterov`",
+    });
+  const count = inputs.train?.count;
+  if (typeof count === "number" && dropLast && count < batchSize)
+    problems.push({
+      path: ["with", "batchSize"],
+      message: `${count} training images do not fill one batch of ${batchSize}, and smaller batches are dropped`,
+      help: `set batchSize to ${count} or less, or \`dropLast: false\``,
+    });
+  return problems;
+}
+
+function progressOf({ epoch, epochs, step, stepsPerEpoch, loss, accuracy, speed }: StepFigures) {
+  return {
+    phase: `epoch ${epoch}/${epochs}`,
+    done: (epoch - 1) * stepsPerEpoch + step,
+    total: epochs * stepsPerEpoch,
+    unit: "steps",
+    figures: {
+      epoch,
+      loss,
+      ...(accuracy !== undefined && { accuracy }),
+      ...(speed.imagesPerSecond !== undefined && { imagesPerSecond: speed.imagesPerSecond }),
+      ...(speed.etaMs !== undefined && { etaSeconds: speed.etaMs / 1000 }),
+    },
+  };
+}
+
+/** Of the selected epoch. */
+function metricsOf({ epochs, bestEpoch }: History, select: TrainParams["select"]): [string, number][] {
+  const selected = epochs[(select === "best" ? bestEpoch : epochs.length) - 1]!;
+  const names: (keyof EpochRecord)[] = ["trainLoss", "trainAccuracy", "validLoss", "validAccuracy"];
+  const metrics = names.flatMap((name): [string, number][] => {
+    const value = selected[name];
+    return typeof value === "number" ? [[name, value]] : [];
+  });
+  return [...metrics, ["epochs", epochs.length], ["bestEpoch", bestEpoch]];
+}
+
+/** What this execution reached; nothing about speed where it had nothing left to train. */
+function measurementsOf({
+  elapsedMs,
+  imagesPerSecond,
+  secondsPerEpoch,
+  waitingShare,
+}: TrainingSpeed): [string, number][] {
+  const named = { elapsedSeconds: elapsedMs / 1000, imagesPerSecond, secondsPerEpoch, waitingShare };
+  return Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined);
+}
+
+/** What is no bug is said without a stack. */
+function asFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || !["TrainingDiverged", "DataError"].includes(error.name)) return error;
+  return new StageFailure(error.message, (error as { help?: string }).help);
+}
