@@ -12,6 +12,12 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(hours / 24)} d ${twoDigits(hours % 24)} h`;
 }
 
+/** A duration that is being watched: whole seconds, so that it does not flicker: `0 s`, `4 s`, `1 m 05 s`. */
+export function formatWholeSeconds(durationMs: number): string {
+  const seconds = Math.floor(Math.max(0, durationMs) / 1000);
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
+}
+
 function twoDigits(value: number): string {
   return String(value).padStart(2, "0");
 }

@@ -37,7 +37,7 @@ export function renderPlan(stages: readonly PlannedStage[], style: PlanStyle): s
     },
     width,
   );
-  return [...table, "", ...planTotal(stages), ...hintLines(stages, style, width)].join("\n");
+  return [...table, "", ...wrapText(planTotal(stages), width), ...hintLines(stages, style, width)].join("\n");
 }
 
 export function decisionText(decision: StageDecision, palette: Palette): string {
@@ -55,8 +55,8 @@ export function decisionText(decision: StageDecision, palette: Palette): string 
   }
 }
 
-/** `3 to run, 2 pending, 2 fresh; about 4 m 10 s, one after the other`. */
-function planTotal(stages: readonly PlannedStage[]): string[] {
+/** `3 to run, 2 pending, 2 fresh; about 4 m 10 s`. */
+function planTotal(stages: readonly PlannedStage[]): string {
   const words: readonly [StageDecision, string][] = [
     ["run", "to run"],
     ["restore", "to restore"],
@@ -67,23 +67,16 @@ function planTotal(stages: readonly PlannedStage[]): string[] {
     .map(([decision, text]) => ({ text, count: stages.filter((stage) => stage.decision === decision).length }))
     .filter(({ count }) => count > 0)
     .map(({ text, count }) => `${count} ${text}`);
-  if (stages.length === 0) return ["no stages"];
+  if (stages.length === 0) return "no stages";
   if (!stages.some(takesTime)) {
-    const restores = stages.some(({ decision }) => decision === "restore");
-    return [
-      restores
-        ? `${counts.join(", ")}; nothing executes`
-        : `${formatPlural(stages.length, "stage")}, all fresh, nothing to do`,
-    ];
+    if (stages.some(({ decision }) => decision === "restore")) return `${counts.join(", ")}; nothing executes`;
+    return `${formatPlural(stages.length, "stage")}, all fresh, nothing to do`;
   }
   const { knownMs, unknown } = expectedTime(stages);
-  const time =
-    unknown === 0
-      ? `about ${formatDuration(knownMs)}`
-      : knownMs === 0
-        ? "no earlier run tells how long it takes"
-        : `more than ${formatDuration(knownMs)} (${formatPlural(unknown, "stage")} without an earlier run)`;
-  return [`${counts.join(", ")}; ${time}`];
+  if (unknown === 0) return `${counts.join(", ")}; about ${formatDuration(knownMs)}`;
+  if (knownMs === 0) return `${counts.join(", ")}; no earlier run tells how long it takes`;
+  const without = formatPlural(unknown, "stage");
+  return `${counts.join(", ")}; more than ${formatDuration(knownMs)} (${without} without an earlier run)`;
 }
 
 function hintLines(stages: readonly PlannedStage[], { hint }: PlanStyle, width: number): string[] {

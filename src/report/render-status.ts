@@ -29,7 +29,7 @@ export function renderStatus(status: PipelineStatus, style: TextStyle): string {
         { title: "now" },
         { title: "last run" },
         { title: "took", align: "right" },
-        { title: "metrics, or why it would run", flexible: true },
+        { title: "metrics or reason", flexible: true },
       ],
       rows: status.stages.map((stage) => {
         const record = last.get(stage.stage);

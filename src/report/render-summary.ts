@@ -30,30 +30,25 @@ export function renderSummary({ record, warnings }: Summary, style: TextStyle, s
 
   const lines = [palette.bold(`${headline(record, counts)} in ${took}`)];
   const measured = record.stages.filter(({ metrics }) => Object.keys(metrics).length > 0);
-  const nameWidth = Math.max(8, ...measured.map(({ stage }) => textWidth(stage)));
-  for (const stage of measured) {
-    const rows = wrapText(metricTexts(stage).map(glue).join("  "), width - 4 - nameWidth);
-    for (const [index, row] of rows.entries()) {
-      lines.push(`  ${padEnd(index === 0 ? stage.stage : "", nameWidth)}  ${unglue(row.trim())}`);
-    }
+  const labelWidth = Math.max(8, ...measured.map(({ stage }) => textWidth(stage)));
+  const labelled = (label: string, text: string): string[] =>
+    wrapText(text, width - 4 - labelWidth).map(
+      (line, index) => `  ${padEnd(index === 0 ? label : "", labelWidth)}  ${unglue(line.trim())}`,
+    );
+
+  for (const stage of measured) lines.push(...labelled(stage.stage, metricTexts(stage).map(glue).join("  ")));
+  for (const line of warningLines(record.stages, warnings, width - 4)) {
+    lines.push(`  ${line.replace(/^!/, palette.yellow("!"))}`);
   }
-  for (const line of warningLines(record.stages, warnings, width - 4))
-    lines.push(line.replace(/^!/, palette.yellow("!")));
   for (const stage of record.stages) {
     if (stage.failure !== undefined) lines.push("", renderFailure(stage, style));
   }
   if (counts.failed > 0) lines.push("");
-  if (counts.fresh + counts.restored + counts.ran > 0) lines.push(`  ${padEnd("results", nameWidth)}  ${folder}/`);
-  if (settings.reportFile !== undefined) lines.push(`  ${padEnd("report", nameWidth)}  ${settings.reportFile}`);
-  const next = nextHint(
-    record,
-    counts,
-    settings.commandSuffix ?? record.profiles.map((name) => ` --profile ${name}`).join(""),
-  );
-  if (next !== undefined) {
-    const rows = wrapText(next, width - 4 - nameWidth);
-    lines.push(...rows.map((row, index) => `  ${padEnd(index === 0 ? "next" : "", nameWidth)}  ${row}`));
-  }
+  if (counts.fresh + counts.restored + counts.ran > 0) lines.push(...labelled("results", glue(`${folder}/`)));
+  if (settings.reportFile !== undefined) lines.push(...labelled("report", glue(settings.reportFile)));
+  const suffix = settings.commandSuffix ?? record.profiles.map((name) => ` --profile ${name}`).join("");
+  const next = nextHint(record, counts, suffix);
+  if (next !== undefined) lines.push(...labelled("next", next));
   return lines.join("\n");
 }
 
@@ -101,7 +96,7 @@ function nextHint(record: RunRecord, counts: OutcomeCounts, suffix: string): str
   return ran === undefined ? undefined : `pipe show ${ran.stage}${suffix}`;
 }
 
-/** Spaces within an item are kept together while lines are broken. */
+/** Keeps the spaces of an item together while lines are broken. */
 function glue(text: string): string {
   return text.replaceAll(" ", "\u00a0");
 }

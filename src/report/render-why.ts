@@ -69,7 +69,7 @@ function describeDifference(
       const because = origin === undefined ? "" : verb === "changed" ? `, because ${origin} did` : ` (${origin})`;
       return [
         `input ${palette.bold(name)} ${verb}${because}`,
-        ...(verb === "changed" ? digests.map((line) => palette.dim(line)) : []),
+        ...(verb === "changed" ? digests.map((line) => palette.dim(`  ${line}`)) : []),
       ];
     }
     case "code": {

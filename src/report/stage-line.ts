@@ -4,7 +4,7 @@ import type { PlannedStage, StageOutcome, StageRecord } from "../record.ts";
 import type { Palette } from "./ansi.ts";
 import { formatBytes } from "./format-bytes.ts";
 import { formatCount } from "./format-count.ts";
-import { formatDuration } from "./format-duration.ts";
+import { formatDuration, formatWholeSeconds } from "./format-duration.ts";
 import { figureText } from "./format-figure.ts";
 import type { RunningStage } from "./run-view.ts";
 import { padEnd, padStart, printableLine, textWidth, truncate } from "./text-width.ts";
@@ -97,26 +97,21 @@ export function runningLines(
 ): string[] {
   const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[Math.floor(times.nowMs / 100) % 10] ?? "⠋";
   const name = padEnd(truncate(running.stage, nameWidth), nameWidth);
-  const elapsed = padStart(formatDuration(times.nowMs - running.startedAtMs), 8);
-  const eta = padEnd(times.remainingMs === undefined ? "" : `ETA ${formatDuration(times.remainingMs)}`, 13);
+  const elapsed = padStart(formatWholeSeconds(times.nowMs - running.startedAtMs), 8);
+  const eta = times.remainingMs === undefined ? "" : `ETA ${formatWholeSeconds(times.remainingMs + 999)}`;
   const fraction = running.meter.fraction;
-  const barWidth = Math.max(8, Math.min(24, Math.floor((columns - 60) / 2)));
   const percentage = fraction === undefined ? "    " : padStart(`${Math.floor(fraction * 100)}%`, 4);
+  // In a narrow window the bar goes first, then the ETA.
+  const barWidth = columns < 64 ? 0 : Math.min(24, Math.max(8, Math.floor((columns - 60) / 2)));
+  const etaWidth = columns < 48 ? 0 : 14;
 
   const items = running.holder === undefined ? [] : [`waits for ${printableLine(running.holder)}`];
   if (running.progress !== undefined) items.push(...progressTexts(running.progress));
-  const budget = columns - 1 - (2 + nameWidth + 2 + barWidth + 1 + 4 + 2) - (2 + 8 + 2 + 13);
+  const before = `${palette.cyan(spinner)} ${palette.bold(name)}  ${barWidth === 0 ? "" : `${bar(fraction, barWidth, palette)} `}${percentage}`;
+  const budget = columns - 1 - textWidth(before) - 2 - 2 - 8 - (etaWidth === 0 ? 0 : 2 + etaWidth);
   const { fitting, rest } = fitItems(items, budget);
-  const first = [
-    `${palette.cyan(spinner)} ${palette.bold(name)}`,
-    `${bar(fraction, barWidth, palette)} ${percentage}`,
-    padEnd(fitting, Math.max(0, budget)),
-    elapsed,
-    palette.cyan(eta),
-  ]
-    .filter((part) => part !== "")
-    .join("  ")
-    .trimEnd();
+  const told = budget > 0 ? [padEnd(fitting, budget)] : [];
+  const first = [before, ...told, elapsed, ...(etaWidth === 0 || eta === "" ? [] : [palette.cyan(eta)])].join("  ");
   const more = [...rest, ...(running.lastLine === undefined ? [] : [running.lastLine])].join("  ");
   if (more === "") return [first];
   return [first, palette.dim(`  ${padEnd("", nameWidth)}  ${truncate(more, columns - 1 - (4 + nameWidth))}`)];

@@ -9,19 +9,19 @@
  *     2 of 5 stages done  1 m 07 s  about 1 m 10 s to go
  *
  * What must stay true: the cursor stands at the start of the line below the block after every write; every block line
- * is shorter than the window, so that the block takes as many rows as it has lines; what nobody waits for is drawn at
- * most ten times a second.
+ * is shorter than the window, so that the block takes as many rows as it has lines; at most ten drawings a second, but
+ * for what ends the run.
  */
-import type { RunEvent } from "../events.ts";
+import type { RunEvent, RunStarted } from "../events.ts";
 import type { StageRecord } from "../record.ts";
 import { createPalette, terminalControl } from "./ansi.ts";
 import { formatPlural } from "./format-count.ts";
-import { formatDuration } from "./format-duration.ts";
+import { formatWholeSeconds } from "./format-duration.ts";
 import { renderSummary, runLabel } from "./render-summary.ts";
 import type { Reporter, ReporterOutput, ReportSettings, Schedule } from "./reporter.ts";
 import { RunView } from "./run-view.ts";
 import { nameWidthFor, runningLines, type StageLineLayout, settledLine, waitingLine } from "./stage-line.ts";
-import { printableLine, textWidth, truncate, wrapText } from "./text-width.ts";
+import { padEnd, printableLine, textWidth, truncate, wrapText } from "./text-width.ts";
 
 export interface TerminalReporterOptions extends ReportSettings {
   readonly output: ReporterOutput;
@@ -50,8 +50,11 @@ class TerminalReporter {
   /** Until something happens but fresh stages, nothing is drawn: a run with nothing to do is only its summary. */
   #opened = false;
   readonly #held: StageRecord[] = [];
+  /** Lines for above the block that no drawing has taken yet. */
+  #unsettled: string[] = [];
   /** Widths of the block's lines as they stand in the window now. */
   #block: readonly number[] = [];
+  #layoutNow: (StageLineLayout & { readonly start: RunStarted | undefined }) | undefined;
   #lastFrameMs = Number.NEGATIVE_INFINITY;
   #cancelFrame: (() => void) | undefined;
   #frameDueMs = Number.POSITIVE_INFINITY;
@@ -77,7 +80,7 @@ class TerminalReporter {
       case "stage-logged":
         this.#open();
         if (this.#options.logs === "all")
-          this.#draw([`${palette.dim(`${event.stage} │`)} ${printableLine(event.line)}`]);
+          this.#settle([`${palette.dim(`${event.stage} │`)} ${printableLine(event.line)}`]);
         break;
       case "stage-measured":
         break;
@@ -91,12 +94,12 @@ class TerminalReporter {
         if (event.record.outcome === "fresh" && !this.#opened) this.#held.push(event.record);
         else {
           this.#open();
-          this.#draw(this.#settledLines([event.record]));
+          this.#settle(this.#settledLines([event.record]));
         }
         break;
       case "run-interrupted":
         this.#open();
-        this.#draw([]);
+        this.#draw();
         break;
       case "run-finished":
         this.#finish();
@@ -115,11 +118,11 @@ class TerminalReporter {
     const layout = this.#layout();
     const stopped = this.#view.running.map(({ stage, meter }) => {
       const at = meter.fraction === undefined ? "" : ` at ${Math.floor(meter.fraction * 100)}%`;
-      return `${layout.palette.yellow("■")} ${truncate(`${stage}  stopped${at}`, layout.columns - 3)}`;
+      const name = padEnd(truncate(stage, layout.nameWidth), layout.nameWidth);
+      return `${layout.palette.yellow("■")} ${layout.palette.bold(name)}  ${layout.palette.yellow(`stopped${at}`)}`;
     });
-    this.#options.output.write(
-      this.#erased() + stopped.map((line) => `${line}\n`).join("") + terminalControl.showCursor,
-    );
+    this.#unsettled.push(...stopped);
+    this.#options.output.write(this.#replacedBlock([]) + terminalControl.showCursor);
   }
 
   /** Writes the head and what was held back, and begins to draw. */
@@ -136,14 +139,14 @@ class TerminalReporter {
       start === undefined
         ? []
         : [palette.bold(`${runLabel(start)}`) + palette.dim(`  ${formatPlural(start.stages.length, "stage")}`)];
-    this.#draw([...head, ...this.#settledLines(this.#held)]);
+    this.#settle([...head, ...this.#settledLines(this.#held)]);
   }
 
   #warn(text: string): void {
     this.#open();
     const { palette, columns } = this.#layout();
     const [first = "", ...rest] = wrapText(text.split("\n").map(printableLine).join("\n"), columns - 3);
-    this.#draw([`${palette.yellow("!")} ${first}`, ...rest.map((line) => `  ${line}`)]);
+    this.#settle([`${palette.yellow("!")} ${first}`, ...rest.map((line) => `  ${line}`)]);
   }
 
   /** Of many stages, the fresh ones are only counted. */
@@ -160,7 +163,7 @@ class TerminalReporter {
     if (record === undefined) return;
     const style = { color: output.color, columns: output.columns() };
     const summary = renderSummary({ record, warnings: this.#view.warnings }, style, this.#options);
-    const end = this.#opened ? `${this.#erased()}\n${summary}\n${terminalControl.showCursor}` : `${summary}\n`;
+    const end = this.#opened ? `${this.#replacedBlock([])}\n${summary}\n${terminalControl.showCursor}` : `${summary}\n`;
     output.write(end);
   }
 
@@ -174,21 +177,24 @@ class TerminalReporter {
     this.#frameDueMs = dueMs;
     this.#cancelFrame = this.#options.schedule(() => {
       this.#cancelFrame = undefined;
-      this.#draw([]);
+      this.#draw();
     }, dueMs - now);
   }
 
-  /** One write: the old block away, `settled` lines in its place, the new block below. */
-  #draw(settled: readonly string[]): void {
+  /** Writes lines above the block with the next drawing, for good. */
+  #settle(lines: readonly string[]): void {
+    this.#unsettled.push(...lines);
+    this.#requestFrame(frameMs);
+  }
+
+  /** One write: the old block away, settled lines in its place, the new block below. */
+  #draw(): void {
     this.#cancelFrame?.();
     this.#cancelFrame = undefined;
     const layout = this.#layout();
     const nowMs = this.#options.now();
     const lines = this.#blockLines(nowMs - this.#originMs, layout);
-    const { clearToLineEnd, clearToScreenEnd } = terminalControl;
-    const text = [...settled, ...lines].map((line) => `${line}${clearToLineEnd}\n`).join("");
-    this.#options.output.write(this.#cursorToBlock() + text + clearToScreenEnd);
-    this.#block = lines.map(textWidth);
+    this.#options.output.write(this.#replacedBlock(lines));
     this.#lastFrameMs = nowMs;
     this.#requestFrame(idleFrameMs);
   }
@@ -198,36 +204,57 @@ class TerminalReporter {
     const running = this.#view.running.flatMap((stage) =>
       runningLines(stage, { nowMs, remainingMs: this.#view.stageRemainingMs(stage, nowMs) }, layout),
     );
-    const waiting = this.#view.waiting.map((stage) => waitingLine(stage, this.#view.waitsFor(stage), layout));
-    const shown = fitRows(running, waiting, rows - 1, layout);
-    return [...shown, this.#footer(nowMs, layout)];
+    const waiting = this.#view.waiting;
+    const waitingRows = rows - 1 - running.length;
+    if (waiting.length > 0 && waiting.length <= waitingRows) {
+      const lines = waiting.map((stage) => waitingLine(stage, this.#view.waitsFor(stage), layout));
+      return [...running, ...lines, this.#footer(nowMs, layout)];
+    }
+    if (waiting.length === 0) return [...running.slice(0, rows - 1), this.#footer(nowMs, layout)];
+    // What does not fit into the window is counted; with very many at work, even some of those are left out.
+    const first = waiting.slice(0, Math.max(0, waitingRows - 1));
+    const more = layout.palette.dim(`· ${formatPlural(waiting.length - first.length, "more stage")} waiting`);
+    return [
+      ...running.slice(0, rows - 2),
+      ...first.map((stage) => waitingLine(stage, this.#view.waitsFor(stage), layout)),
+      more,
+      this.#footer(nowMs, layout),
+    ];
   }
 
   #footer(nowMs: number, { palette, columns }: StageLineLayout): string {
     if (this.#view.interrupted) {
-      const text = "stopping: the current step is finished and a checkpoint saved; Ctrl-C again stops at once";
+      const text = "stopping: finishing the step, saving a checkpoint (Ctrl-C again: at once)";
       return palette.yellow(truncate(`  ${text}`, columns - 1));
     }
     const remaining = this.#view.remainingMs(nowMs);
     const parts = [
       `${this.#view.finished.size} of ${formatPlural(this.#view.stageCount, "stage")} done`,
-      formatDuration(nowMs),
-      ...(remaining === undefined || remaining < 1000 ? [] : [`about ${formatDuration(remaining)} to go`]),
+      formatWholeSeconds(nowMs),
+      ...(remaining === undefined || remaining < 1000 ? [] : [`about ${formatWholeSeconds(remaining)} to go`]),
     ];
     return palette.dim(truncate(`  ${parts.join("  ")}`, columns - 1));
   }
 
   #layout(): StageLineLayout {
     const { output } = this.#options;
-    const columns = Math.max(40, output.columns());
-    const stages = this.#view.start?.stages ?? [];
-    return { palette: createPalette(output.color), columns, nameWidth: nameWidthFor(stages, columns) };
+    const columns = Math.max(20, output.columns());
+    if (this.#layoutNow?.columns !== columns || this.#layoutNow.start !== this.#view.start) {
+      const { start } = this.#view;
+      const nameWidth = nameWidthFor(start?.stages ?? [], columns);
+      this.#layoutNow = { palette: createPalette(output.color), columns, nameWidth, start };
+    }
+    return this.#layoutNow;
   }
 
-  #erased(): string {
-    const text = this.#cursorToBlock() + terminalControl.clearToScreenEnd;
-    this.#block = [];
-    return text;
+  /** What takes the block away, writes settled lines, and puts `lines` there as the new block. */
+  #replacedBlock(lines: readonly string[]): string {
+    const { clearToLineEnd, clearToScreenEnd } = terminalControl;
+    const text = [...this.#unsettled, ...lines].map((line) => `${line}${clearToLineEnd}\n`).join("");
+    const replaced = this.#cursorToBlock() + text + clearToScreenEnd;
+    this.#unsettled = [];
+    this.#block = lines.map(textWidth);
+    return replaced;
   }
 
   /** Up to the block's first row. In a window made narrower since, its lines take several rows each. */
@@ -236,20 +263,4 @@ class TerminalReporter {
     const rows = this.#block.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);
     return terminalControl.lineStart + terminalControl.up(rows);
   }
-}
-
-/** Running stages before waiting ones; what is left out is counted in a line. */
-function fitRows(
-  running: readonly string[],
-  waiting: readonly string[],
-  rows: number,
-  { palette }: StageLineLayout,
-): string[] {
-  if (running.length + waiting.length <= rows) return [...running, ...waiting];
-  const kept = [...running, ...waiting].slice(0, Math.max(0, rows - 1));
-  const hiddenRunning = Math.max(0, running.length - kept.length);
-  const hiddenWaiting = waiting.length - Math.max(0, kept.length - running.length);
-  const text =
-    hiddenRunning > 0 ? "more lines of stages at work" : `${formatPlural(hiddenWaiting, "more stage")} waiting`;
-  return [...kept, palette.dim(`· ${text}`)];
 }

@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { ProgressMeter } from "../../src/report/progress-meter.ts";
+
+const epoch = (index: number, done: number) => ({ phase: `epoch ${index}/4`, done, total: 100, unit: "steps" });
+
+describe("the progress meter", () => {
+  it("spreads cycles over the whole", () => {
+    const meter = new ProgressMeter();
+    meter.update(epoch(1, 0), 0);
+    expect(meter.fraction).toBe(0);
+    meter.update(epoch(3, 50), 10_000);
+    expect(meter.fraction).toBe(0.625);
+    expect(meter.remainingMs(10_000)).toBe(6_000);
+    expect(meter.remainingMs(12_000)).toBe(4_000);
+    expect(meter.remainingMs(99_000)).toBe(0);
+  });
+
+  it("judges a resumed training by what this execution did", () => {
+    const meter = new ProgressMeter();
+    meter.update(epoch(3, 0), 0);
+    meter.update(epoch(4, 0), 10_000);
+    expect(meter.remainingMs(10_000)).toBe(10_000);
+  });
+
+  it("does not go back for a second pass within a cycle", () => {
+    const meter = new ProgressMeter();
+    meter.update(epoch(1, 90), 0);
+    meter.update({ ...epoch(1, 10), phase: "validating 1/4" }, 5_000);
+    expect(meter.fraction).toBe(0.225);
+  });
+
+  it("starts again with a phase of its own", () => {
+    const meter = new ProgressMeter();
+    meter.update({ phase: "downloading", done: 100, total: 100, unit: "bytes" }, 5_000);
+    expect(meter.fraction).toBe(1);
+    meter.update({ phase: "unpacking", done: 5, total: 50, unit: "files" }, 6_000);
+    expect(meter.fraction).toBe(0.1);
+    expect(meter.remainingMs(6_000)).toBeUndefined();
+  });
+
+  it("knows nothing where no end is told", () => {
+    const meter = new ProgressMeter();
+    meter.update({ phase: "downloading", done: 10, unit: "bytes" }, 0);
+    expect(meter.fraction).toBeUndefined();
+    expect(meter.remainingMs(0)).toBeUndefined();
+  });
+
+  it("gives no ETA out of the first second", () => {
+    const meter = new ProgressMeter();
+    meter.update(epoch(1, 0), 0);
+    meter.update(epoch(1, 1), 500);
+    expect(meter.remainingMs(500)).toBeUndefined();
+  });
+});
