@@ -34,12 +34,15 @@ export const createEngine: CreateEngine = async ({ precision, folder }) => {
     convolve({ x, xShape, filter, filterShape, geometry }: ConvolutionInputs) {
       const { stride, padding, dilation, groups } = geometry;
       if (groups !== 1) return undefined;
+      // Pads in full: a single number makes TensorFlow.js size the output by the kernel's height alone.
+      const none: [number, number] = [0, 0];
+      const both: [number, number] = [padding, padding];
       return call(
         "Conv2D",
         { x: [x, xShape], filter: [filter, filterShape] },
         {
           strides: [stride, stride],
-          pad: padding,
+          pad: [none, both, both, none],
           dilations: [dilation, dilation],
           dataFormat: "NHWC",
           dimRoundingMode: "floor",
