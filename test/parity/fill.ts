@@ -1,13 +1,8 @@
 /**
- * The numbers that the reference values were computed with (`reference/README.md` of the reference files): drawn from a
- * name and a counter, so that no weights have to be stored. In double precision.
+ * The weights and images that the models' reference values were computed with: drawn by name, so that none have to be
+ * stored. In double precision.
  */
-
-/** `count` values in [-1, 1): value i is mix32(fnv1a32(name) + i) / 2^31 - 1. */
-export function draw(name: string, count: number): Float64Array {
-  const start = fnv1a32(name);
-  return Float64Array.from({ length: count }, (_, i) => mix32((start + i) >>> 0) / 0x80000000 - 1);
-}
+import { draw } from "./draw.ts";
 
 /** The value of a parameter or buffer, by torchvision's name, in PyTorch's layout. */
 export function fill(name: string, shape: readonly number[]): Float64Array {
@@ -30,20 +25,4 @@ export function fillImages([n, channels, height, width]: readonly [number, numbe
       for (let at = 0; at < area; at++)
         nhwc[(image * area + at) * channels + channel] = nchw[(image * channels + channel) * area + at]!;
   return nhwc;
-}
-
-function fnv1a32(text: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash >>> 0;
-}
-
-function mix32(x: number): number {
-  let mixed = x;
-  mixed ^= mixed >>> 16;
-  mixed = Math.imul(mixed, 0x7feb352d);
-  mixed ^= mixed >>> 15;
-  mixed = Math.imul(mixed, 0x846ca68b);
-  mixed ^= mixed >>> 16;
-  return mixed >>> 0;
 }

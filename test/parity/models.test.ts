@@ -1,0 +1,78 @@
+import { describe, expect, test } from "vitest";
+import { createReferenceEngine } from "../../src/ml/engine/cpu/cpu-engine.ts";
+import { countParameters, stateEntries } from "../../src/ml/nn/state-entry.ts";
+import { draw } from "./draw.ts";
+import {
+  describeReference,
+  evalLogits,
+  fillDoubles,
+  type ModelReference,
+  relativeError,
+  sgdLosses,
+  trainingFigures,
+} from "./model-case.ts";
+import drawn from "./reference/draw.json" with { type: "json" };
+import resnet18 from "./reference/resnet18.json" with { type: "json" };
+import resnet34 from "./reference/resnet34.json" with { type: "json" };
+import resnet50 from "./reference/resnet50.json" with { type: "json" };
+import resnet50Dilated from "./reference/resnet50_dilated.json" with { type: "json" };
+import resnext50 from "./reference/resnext50_32x4d.json" with { type: "json" };
+import vgg16 from "./reference/vgg16.json" with { type: "json" };
+import vgg16Bn from "./reference/vgg16_bn.json" with { type: "json" };
+
+// Both sides are double: only the order of sums differs. Measured: 4e-13 at worst. The stored values have 16 digits.
+const TOLERANCE = 1e-9;
+
+const all: readonly [string, ModelReference][] = [
+  ["resnet18", resnet18],
+  ["resnet34", resnet34],
+  ["resnet50", resnet50],
+  ["resnet50, dilated", resnet50Dilated],
+  ["resnext50_32x4d", resnext50],
+  ["vgg16", vgg16],
+  ["vgg16_bn", vgg16Bn],
+];
+
+test("draws the numbers that the reference values were computed from", () => {
+  expect([...draw("image", 6)]).toEqual(drawn.image);
+  expect([...draw("conv1.weight", 6)]).toEqual(drawn.conv1);
+});
+
+describe("parameters have torchvision's names, shapes, order and count", () => {
+  test.each(all)("%s", (_, reference) => {
+    const { layers } = describeReference(reference);
+    const trainable = stateEntries(layers).filter((entry) => entry.role !== "buffer");
+    expect(trainable.map(({ name, shape }) => ({ name, shape }))).toEqual(reference.parameters);
+    expect(countParameters(layers)).toBe(reference.parameter_count);
+  });
+});
+
+// The whole of a training: a basic block; a dilated bottleneck, where stages keep their resolution; a grouped one.
+describe("training in double precision gives PyTorch's numbers", () => {
+  test.each([
+    ["resnet18", resnet18, 3],
+    ["resnet50, dilated", resnet50Dilated, 0],
+    ["resnext50_32x4d", resnext50, 2],
+  ] as const)("%s", async (_, reference: ModelReference, steps) => {
+    const engine = createReferenceEngine();
+    const filled = fillDoubles(engine, describeReference(reference));
+    expect(relativeError(await evalLogits(filled, reference), reference.eval_logits.flat())).toBeLessThan(TOLERANCE);
+
+    const figures = await trainingFigures(filled, reference);
+    expect(relativeError(figures.logits, reference.train_logits!.flat())).toBeLessThan(TOLERANCE);
+    expect(relativeError([figures.loss], [reference.train_loss!])).toBeLessThan(TOLERANCE);
+    expect(relativeError(figures.runningMean, reference.running_mean_bn1_after!)).toBeLessThan(TOLERANCE);
+    expect(relativeError(figures.runningVariance, reference.running_var_bn1_after!)).toBeLessThan(TOLERANCE);
+    expect([...figures.gradientNorms.keys()].sort()).toEqual(Object.keys(reference.gradient_l2!).sort());
+    for (const [name, norm] of figures.gradientNorms)
+      expect(relativeError([norm], [reference.gradient_l2![name]!]), name).toBeLessThan(TOLERANCE);
+
+    // Each step multiplies the rounding of the one before, since these losses fall steeply.
+    const losses = await sgdLosses(filled, reference, steps);
+    for (const [step, loss] of losses.entries())
+      expect(relativeError([loss], [reference.sgd!.losses[step]!]), `step ${step}`).toBeLessThan(TOLERANCE);
+
+    filled.network.close();
+    expect(engine.liveTensors()).toBe(0);
+  });
+});
