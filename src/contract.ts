@@ -112,7 +112,11 @@ export interface OutputFolder {
   reference(name: string, artifact: Artifact): void;
 }
 
-/** How far a stage is. `figures` are numbers worth watching (loss, accuracy, imagesPerSecond), by name. */
+/**
+ * How far a stage is. `done` and `total` count within the phase; a phase that holds `3/50` is the third of fifty equal
+ * ones, so that the bar and the ETA span all of them. `figures` are numbers worth watching (loss, accuracy,
+ * imagesPerSecond), by name; units are read off the name.
+ */
 export interface Progress {
   /** What is going on: `downloading`, `epoch 3/50`. */
   readonly phase: string;

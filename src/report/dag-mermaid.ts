@@ -35,9 +35,11 @@ function label({ stage, stageType, state, durationMs }: DagStage): string {
     state,
     durationMs === undefined ? undefined : formatDuration(durationMs),
   ].filter((part) => part !== undefined);
-  return [escape(stage), ...(below.length === 0 ? [] : [`<small>${escape(below.join(" · "))}</small>`])].join("<br/>");
+  return [escapeLabel(stage), ...(below.length === 0 ? [] : [`<small>${escapeLabel(below.join(" · "))}</small>`])].join(
+    "<br/>",
+  );
 }
 
-function escape(text: string): string {
+function escapeLabel(text: string): string {
   return text.replace(/[&"<>#;]/g, (character) => `#${character.charCodeAt(0)};`);
 }

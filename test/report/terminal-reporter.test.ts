@@ -206,7 +206,7 @@ describe("the live view", () => {
     const names = Array.from({ length: 40 }, (_, index) => `stage${index}`);
     const { terminal, clock, play } = openReporter(80);
     play([runStarted(names.map((name) => plannedStage(name, "run"))), ...names.map((name) => stageStarted(name, 1))]);
-    clock.advance(1000);
+    clock.advance(1500);
     const lines = terminal.screen().split("\n");
     expect(lines.length).toBeLessThanOrEqual(24);
     expect(lines.at(-1)).toBe("  0 of 40 stages done  1 s");
