@@ -27,7 +27,14 @@ const common = {
 try {
   await build({
     ...common,
-    entryPoints: { pipe: "src/main.ts", worker: "src/execute/worker-main.ts", tfpipe: "src/contract.ts", ml: "src/ml/index.ts" },
+    entryPoints: {
+      pipe: "src/main.ts",
+      worker: "src/execute/worker-main.ts",
+      "self-test": "src/ml/engine/self-test-main.ts",
+      rate: "src/ml/engine/rate-main.ts",
+      tfpipe: "src/contract.ts",
+      ml: "src/ml/index.ts",
+    },
     outdir: fresh,
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",

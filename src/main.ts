@@ -25,7 +25,7 @@ async function main(): Promise<ExitCode> {
   const machine = describeMachine();
   const nowMs = () => performance.now();
   const unique = () => `${process.pid}-${randomBytes(6).toString("hex")}`;
-  const engines = createEngineTools({ dist, environment: process.env, platform: process.platform });
+  const engines = createEngineTools({ dist });
   const app: App = {
     cwd: process.cwd(),
     environment: process.env,

@@ -1,5 +1,4 @@
 /** `pipe dag`: the stage graph as text, Mermaid or SVG. */
-import { selectStages } from "../graph/stage-graph.ts";
 import { renderDagMermaid } from "../report/dag-mermaid.ts";
 import { renderDagSvg } from "../report/dag-svg.ts";
 import { renderDagText } from "../report/dag-text.ts";
@@ -13,10 +12,10 @@ export interface DagOptions extends PipelineOptions {
 export async function dagCommand(app: App, words: readonly string[], options: DagOptions): Promise<ExitCode> {
   const opened = openPipeline(app, words, options);
   if (opened === undefined) return 2;
-  const stages = selectStages(opened.graph, opened.stageNames).map((name) => ({
+  const stages = opened.selected.map((name) => ({
     stage: name,
     stageType: opened.pipeline.stages.find((stage) => stage.name === name)!.type,
-    needs: opened.graph.needs(name),
+    needs: opened.graph.needs.get(name)!,
   }));
   const render = { text: renderDagText, mermaid: renderDagMermaid, svg: renderDagSvg }[options.format];
   app.out.write(`${render(stages).trimEnd()}\n`);

@@ -1,7 +1,7 @@
 /** From what the user typed to a checked pipeline: find the file, read it, and stop with diagnostics if it is wrong. */
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
-import { buildStageGraph, type StageGraph } from "../graph/stage-graph.ts";
+import { buildStageGraph, selectStages, type StageGraph } from "../graph/stage-graph.ts";
 import { loadPipeline } from "../language/load-pipeline.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import { type App, UsageError } from "./app.ts";
@@ -19,6 +19,10 @@ export interface OpenedPipeline {
   readonly artifactsFolder: string;
   /** What is left of the words after the pipeline: stage names. */
   readonly stageNames: readonly string[];
+  /** Those stages and all they need, or every stage, in the order they would run. */
+  readonly selected: readonly string[];
+  /** What spans point into. */
+  readonly texts: ReadonlyMap<string, string>;
   /** How the user would name this pipeline and profile again: ` pipelines/x.yaml --profile quick`. */
   readonly commandSuffix: string;
 }
@@ -35,6 +39,7 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
     {
       profiles: options.profile,
       overrides: options.param,
+      workingFolder: app.cwd,
       exists: (path) => app.files.stat(path) !== undefined,
     },
     app.catalogue,
@@ -50,11 +55,14 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
         `its stages are ${pipeline.stages.map((stage) => stage.name).join(", ")}`,
       );
   }
+  const graph = buildStageGraph(pipeline);
   return {
     pipeline,
-    graph: buildStageGraph(pipeline),
+    graph,
+    selected: (rest.length === 0 ? graph : selectStages(graph, rest)).order,
     artifactsFolder: options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts),
     stageNames: rest,
+    texts: loaded.texts,
     commandSuffix: [
       ` ${shown}`,
       ...options.profile.map((name) => `--profile ${name}`),

@@ -1,6 +1,5 @@
 /** `pipe plan`: what a run would do, and why. Changes nothing but the memo of digests. */
 import { planRun } from "../execute/plan.ts";
-import { selectStages } from "../graph/stage-graph.ts";
 import { renderPlan } from "../report/render-plan.ts";
 import type { App, ExitCode } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
@@ -14,9 +13,10 @@ export interface PlanOptions extends PipelineOptions {
 export async function planCommand(app: App, words: readonly string[], options: PlanOptions): Promise<ExitCode> {
   const opened = openPipeline(app, words, options);
   if (opened === undefined) return 2;
-  const engines = await resolveEngines(app, opened.pipeline, { install: false, quiet: true });
+  const engines = await resolveEngines(app, opened, { install: false, quiet: true });
+  if (engines === undefined) return 2;
   const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false });
-  const stages = selectStages(opened.graph, opened.stageNames);
+  const stages = opened.selected;
   const planned = await planRun(workspace, { ...opened, stages, engines, force: new Set() });
   const plan = await estimateStages(opened.pipeline, engines, workspace, planned);
   workspace.memo.save();

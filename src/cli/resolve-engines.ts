@@ -1,31 +1,45 @@
 /** Which engine each computing stage gets, made certain before any key is made. */
 import type { ResolvedEngine } from "../execute/engine-port.ts";
-import type { Pipeline } from "../language/pipeline.ts";
-import { type App, UsageError } from "./app.ts";
+import { type Diagnostic, diagnose } from "../diagnostics/diagnostic.ts";
+import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
+import type { App } from "./app.ts";
+import type { OpenedPipeline } from "./open-pipeline.ts";
 import { EngineInstallRefused } from "./engine-tools.ts";
 import { createProgressLine } from "./progress-line.ts";
 
 /**
+ * Undefined where a stage asks for an engine that is not here; its diagnostics were written and the exit code is 2.
  * With `install`, a first use puts the native engine in place, with a progress bar. Where that fails, one line says what
  * is missing, what it costs and what mends it, and the run goes on with wasm.
  */
 export async function resolveEngines(
   app: App,
-  pipeline: Pipeline,
+  opened: OpenedPipeline,
   { install, quiet }: { readonly install: boolean; readonly quiet: boolean },
-): Promise<ReadonlyMap<string, ResolvedEngine>> {
-  const computing = pipeline.stages.filter((stage) => stage.engine !== undefined);
+): Promise<ReadonlyMap<string, ResolvedEngine> | undefined> {
+  const computing = opened.pipeline.stages.filter((stage) => stage.engine !== undefined);
   if (computing.some((stage) => stage.engine!.name === "auto")) {
     if (install && app.engines.shouldInstall()) await installOnFirstUse(app, quiet);
     else if (!quiet && install) noteRefusal(app);
   }
   const resolved = new Map<string, ResolvedEngine>();
+  const diagnostics: Diagnostic[] = [];
   for (const stage of computing) {
-    const engine = app.engines.resolve(stage.engine!);
-    if ("problem" in engine) throw new UsageError(`stage ${stage.name}: ${engine.problem}`, engine.help);
-    resolved.set(stage.name, engine);
+    const setting = stage.engine!;
+    const engine = app.engines.resolve(setting);
+    if ("problem" in engine)
+      diagnostics.push(
+        diagnose(
+          "language/engine-unavailable",
+          { stage: stage.name, engine: setting.name, reason: engine.problem, help: engine.help },
+          stage.spans.engine ?? stage.spans.name,
+        ),
+      );
+    else resolved.set(stage.name, engine);
   }
-  return resolved;
+  if (diagnostics.length === 0) return resolved;
+  app.err.write(renderDiagnostics(diagnostics, opened.texts, { color: app.err.color }));
+  return undefined;
 }
 
 function noteRefusal(app: App): void {

@@ -41,7 +41,7 @@ export async function showCommand(app: App, words: readonly string[], options: S
   const record: StageRecord = {
     stage: name,
     stageType: stage.type,
-    needs: opened.graph.needs(name),
+    needs: opened.graph.needs.get(name)!,
     outcome: "ran",
     reason: `made by the run ${trace.runId}`,
     fingerprint: trace.fingerprint,

@@ -1,6 +1,5 @@
 /** `pipe status`: the plan as it is now, beside what the last run did. */
 import { planRun } from "../execute/plan.ts";
-import { selectStages } from "../graph/stage-graph.ts";
 import { renderStatus } from "../report/render-status.ts";
 import type { App, ExitCode } from "./app.ts";
 import { openPipeline, type PipelineOptions } from "./open-pipeline.ts";
@@ -14,9 +13,10 @@ export interface StatusOptions extends PipelineOptions {
 export async function statusCommand(app: App, words: readonly string[], options: StatusOptions): Promise<ExitCode> {
   const opened = openPipeline(app, words, options);
   if (opened === undefined) return 2;
-  const engines = await resolveEngines(app, opened.pipeline, { install: false, quiet: true });
+  const engines = await resolveEngines(app, opened, { install: false, quiet: true });
+  if (engines === undefined) return 2;
   const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false });
-  const stages = selectStages(opened.graph, opened.stageNames);
+  const stages = opened.selected;
   const plan = await planRun(workspace, { ...opened, stages, engines, force: new Set() });
   workspace.memo.save();
   const lastRun = readLastRecord(workspace, opened.pipeline);

@@ -2,7 +2,6 @@
 import { planRun } from "../execute/plan.ts";
 import { readLastRun } from "../execute/last-run.ts";
 import { positionAt, createLineTable } from "../diagnostics/code-frame.ts";
-import { selectStages } from "../graph/stage-graph.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import { renderWhy } from "../report/render-why.ts";
@@ -21,9 +20,10 @@ export async function whyCommand(app: App, words: readonly string[], options: Wh
   if (stageNames.length !== 1)
     throw new UsageError("why takes one stage", `its stages are ${pipeline.stages.map(({ name }) => name).join(", ")}`);
   const [name] = stageNames as [string];
-  const engines = await resolveEngines(app, pipeline, { install: false, quiet: true });
+  const engines = await resolveEngines(app, opened, { install: false, quiet: true });
+  if (engines === undefined) return 2;
   const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false });
-  const plan = await planRun(workspace, { pipeline, graph, stages: selectStages(graph, [name]), engines, force: new Set() });
+  const plan = await planRun(workspace, { pipeline, graph, stages: opened.selected, engines, force: new Set() });
   workspace.memo.save();
   const planned = plan.at(-1)!;
   if (options.json) {

@@ -89,7 +89,7 @@ class Run {
     const { stages, graph } = this.#request;
     const { PGraph, PGraphError } = await import("p-graph");
     const nodes = Object.fromEntries(stages.map((name) => [name, { run: () => this.#bringUpToDate(name) }]));
-    const edges = stages.flatMap((name) => graph.needs(name).map((need): [string, string] => [need, name]));
+    const edges = stages.flatMap((name) => graph.needs.get(name)!.map((need): [string, string] => [need, name]));
     const walk: PGraph = new PGraph(nodes, edges);
     try {
       await walk.run({ continue: true });
@@ -265,7 +265,7 @@ class Run {
   #findMaker(name: string, digest: string): PipelineStage {
     const { artifacts } = this.#workspace;
     const visit = (candidate: string): string | undefined => {
-      for (const need of this.#request.graph.needs(candidate)) {
+      for (const need of this.#request.graph.needs.get(candidate)!) {
         const found = visit(need);
         if (found !== undefined) return found;
       }
@@ -359,7 +359,7 @@ class Run {
 
   #skip(name: string): void {
     if (this.#records.has(name)) return;
-    const missing = this.#request.graph.needs(name).filter((need) => !this.#traces.has(need));
+    const missing = this.#request.graph.needs.get(name)!.filter((need) => !this.#traces.has(need));
     const reason = this.#request.signal.aborted
       ? "the run was interrupted"
       : missing.length > 0
@@ -372,7 +372,7 @@ class Run {
     const record: StageRecord = {
       stage: stage.name,
       stageType: stage.type,
-      needs: this.#request.graph.needs(stage.name),
+      needs: this.#request.graph.needs.get(stage.name)!,
       outcome,
       reason,
       durationMs: 0,
@@ -398,7 +398,7 @@ const LOCK_POLL_MS = 200;
 function longestPaths({ stages, graph, expectedMs }: ExecuteRequest): ReadonlyMap<string, number> {
   const longest = new Map<string, number>();
   for (const name of [...stages].reverse()) {
-    const after = stages.filter((other) => graph.needs(other).includes(name)).map((other) => longest.get(other) ?? 0);
+    const after = stages.filter((other) => graph.needs.get(other)!.includes(name)).map((other) => longest.get(other) ?? 0);
     longest.set(name, (expectedMs.get(name) ?? 1) + Math.max(0, ...after));
   }
   return longest;

@@ -36,7 +36,7 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
   const planned: DetailedStage[] = [];
   for (const name of request.stages) {
     const stage = pipeline.stages.find((candidate) => candidate.name === name)!;
-    const needs = graph.needs(name);
+    const needs = graph.needs.get(name)!;
     const lastFingerprint = last?.stages[name];
     const expectedMs = lastFingerprint === undefined ? undefined : workspace.traces.find(lastFingerprint)[0]?.durationMs;
     const common = { stage: name, stageType: stage.type, needs, ...(expectedMs === undefined ? {} : { expectedMs }) };

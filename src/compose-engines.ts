@@ -1,0 +1,85 @@
+/** Connects the commands to the ml library's engines. Part of the composition root. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { EngineInstallRefused, type EngineListing, type EngineTools } from "./cli/engine-tools.ts";
+import type { ResolvedEngine } from "./execute/engine-port.ts";
+import type { EngineSetting } from "./language/pipeline.ts";
+import { type EngineEntry, listEngines, resolveEngine } from "./ml/engine/catalogue.ts";
+import { engineRoot, findInstalled, readRefusal } from "./ml/engine/engine-folder.ts";
+import { nativeEnvironment } from "./ml/engine/native/binding.ts";
+
+export interface EngineToolsOptions {
+  /** Folder of the built programs. */
+  readonly dist: string;
+}
+
+export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
+  const root = engineRoot();
+  const selfTestProgram = join(dist, "self-test.js");
+  const toListing = async (entry: EngineEntry, selfTest: boolean): Promise<EngineListing> => {
+    const listing = {
+      name: entry.name,
+      available: entry.available,
+      ...(entry.version === "" ? {} : { version: entry.version }),
+      ...(entry.source === "" ? {} : { source: entry.source }),
+      ...(entry.folder === "" ? {} : { folder: entry.folder }),
+      ...(entry.problem === undefined ? {} : { problem: entry.problem }),
+      ...(entry.help === undefined ? {} : { help: entry.help }),
+    };
+    if (!selfTest || !entry.available) return listing;
+    const { selfTestInProcess } = await import("./ml/engine/self-test-process.ts");
+    const result = await selfTestInProcess(selfTestProgram, entry);
+    return { ...listing, selfTest: result };
+  };
+  return {
+    resolve({ name, threads, precision }: EngineSetting) {
+      const choice = resolveEngine(name, root);
+      if ("problem" in choice) return choice;
+      return { ...choice, threads, precision, environment: choice.name === "native" ? nativeEnvironment(threads) : {} };
+    },
+    flopsPerSecond: (engine) => measuredRate(root, join(dist, "rate.js"), engine),
+    list: ({ selfTest }) => Promise.all(listEngines(root).map((entry) => toListing(entry, selfTest))),
+    async install({ gpu, libraryFolder, onProgress, signal }) {
+      const { installNativeEngine, EngineInstallFailure } = await import("./ml/engine/native/install.ts");
+      try {
+        await installNativeEngine({
+          root,
+          gpu,
+          ...(libraryFolder === undefined ? {} : { libraryFolder }),
+          selfTestProgram,
+          onProgress,
+          signal,
+        });
+      } catch (error) {
+        if (error instanceof EngineInstallFailure) throw new EngineInstallRefused(error.message, error.help);
+        throw error;
+      }
+      return toListing(listEngines(root).find(({ name }) => name === "native")!, true);
+    },
+    shouldInstall: () => findInstalled(root) === undefined && readRefusal(root) === undefined,
+    refusal: () => (findInstalled(root) === undefined ? readRefusal(root) : undefined),
+  };
+}
+
+/** Measured once per engine, version and thread count, and kept beside the engines. */
+async function measuredRate(root: string, program: string, engine: ResolvedEngine): Promise<number> {
+  const file = join(root, `rate-${engine.name}-${engine.version.replaceAll(/[^\w.]+/g, "-")}-${engine.threads}.json`);
+  try {
+    const { flopsPerSecond } = JSON.parse(readFileSync(file, "utf8")) as { flopsPerSecond: number };
+    if (flopsPerSecond > 0) return flopsPerSecond;
+  } catch {
+    // Not measured yet, or not readable: measure.
+  }
+  const { execFile } = await import("node:child_process");
+  const { promisify } = await import("node:util");
+  const { stdout } = await promisify(execFile)(process.execPath, [program, engine.name, String(engine.threads), engine.folder], {
+    env: { ...process.env, ...engine.environment },
+  });
+  const { flopsPerSecond } = JSON.parse(stdout.trim().split("\n").at(-1)!) as { flopsPerSecond: number };
+  try {
+    writeFileSync(file, `${JSON.stringify({ flopsPerSecond })}\n`);
+  } catch {
+    // A cache folder that cannot be written only means measuring again.
+  }
+  return flopsPerSecond;
+}
