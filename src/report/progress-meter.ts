@@ -2,7 +2,8 @@
  * How far a stage is and how long it will take, out of its progress events.
  *
  * `done` of `total` counts within a phase. A phase that carries a cycle, `epoch 3/50`, is one of so many equal ones, so
- * the whole goes from 0 to 1 once over all of them; any other phase goes from 0 to 1 by itself. The rate is taken from
+ * the whole goes from 0 to 1 once over all of them. Other phases that count the same things up to the same total are one
+ * stretch, and what counts something else, or begins again, is a new one. The rate is taken from
  * the first event of the stretch on, so a training that resumes at epoch 40 is not thought to have done 39 in a second.
  */
 import type { Progress } from "../contract.ts";
@@ -16,7 +17,7 @@ export class ProgressMeter {
     const cycle = /\b(\d+)\/(\d+)\b/.exec(progress.phase);
     const inner = progress.total === undefined || progress.total <= 0 ? undefined : progress.done / progress.total;
     const [index, count] = cycle === null ? [1, 1] : [Number(cycle[1]), Number(cycle[2])];
-    const stretch = cycle === null ? progress.phase : `${count} cycles`;
+    const stretch = cycle === null ? `${progress.total} ${progress.unit}` : `${count} cycles`;
     const fraction =
       count < 1 || (cycle === null && inner === undefined) ? undefined : (index - 1 + clamp(inner ?? 0)) / count;
     if (fraction === undefined) {
@@ -24,7 +25,8 @@ export class ProgressMeter {
       this.#last = undefined;
       return;
     }
-    if (stretch !== this.#stretch) {
+    const fell = cycle === null && this.#last !== undefined && fraction < this.#last.fraction;
+    if (stretch !== this.#stretch || fell) {
       this.#stretch = stretch;
       this.#first = { fraction: clamp(fraction), atMs };
       this.#last = this.#first;

@@ -38,6 +38,17 @@ describe("the progress meter", () => {
     expect(meter.remainingMs(6_000)).toBeUndefined();
   });
 
+  it("goes on over phases that count up to the same total, and begins again when the count does", () => {
+    const meter = new ProgressMeter();
+    const drew = (chart: string, done: number) => ({ phase: `drew ${chart}`, done, total: 4, unit: "charts" });
+    meter.update(drew("loss", 1), 0);
+    meter.update(drew("accuracy", 3), 4_000);
+    expect(meter.remainingMs(4_000)).toBe(2_000);
+    meter.update(drew("loss", 1), 5_000);
+    expect(meter.fraction).toBe(0.25);
+    expect(meter.remainingMs(5_000)).toBeUndefined();
+  });
+
   it("knows nothing where no end is told", () => {
     const meter = new ProgressMeter();
     meter.update({ phase: "downloading", done: 10, unit: "bytes" }, 0);
