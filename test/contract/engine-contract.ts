@@ -17,6 +17,8 @@ export interface ContractOptions<E extends Engine> {
   readonly tolerance?: number;
   /** Whether variables hold nothing that float32 cannot, so that a checkpoint loses nothing. False for references only. */
   readonly keepsFloat32?: boolean;
+  /** What the library underneath holds by its own count: grows when an engine loses a handle that it does not count. */
+  readonly heldUnderneath?: () => number;
   /** Reads elements with more precision than `download` has. */
   readonly read?: (engine: E, handle: Tensor | Variable) => ArrayLike<number>;
 }
@@ -26,7 +28,7 @@ const FLOAT32_TOLERANCE = 2e-5;
 export function describeEngine<E extends Engine>(
   name: string,
   open: () => Promise<E>,
-  { tolerance = FLOAT32_TOLERANCE, keepsFloat32 = true, read }: ContractOptions<E> = {},
+  { tolerance = FLOAT32_TOLERANCE, keepsFloat32 = true, heldUnderneath, read }: ContractOptions<E> = {},
 ): void {
   describe(`the ${name} engine keeps the contract:`, () => {
     let engine: E;
@@ -40,7 +42,7 @@ export function describeEngine<E extends Engine>(
         { engine, tolerance, read: async (handle) => read?.(engine, handle) ?? (await engine.download(handle)) },
         body,
       );
-    describeMemory(run, { keepsFloat32 });
+    describeMemory(run, { keepsFloat32, heldUnderneath });
     describeConvolution(run);
     describeNormalisation(run);
     describePooling(run);

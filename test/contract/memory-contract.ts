@@ -3,7 +3,13 @@ import { describe, expect, test } from "vitest";
 import type { Engine, TensorArray } from "../../src/ml/engine/engine.ts";
 import { drawn, drawnBetween, type RunCase } from "./workbench.ts";
 
-export function describeMemory(run: RunCase, { keepsFloat32 }: { readonly keepsFloat32: boolean }): void {
+export function describeMemory(
+  run: RunCase,
+  {
+    keepsFloat32,
+    heldUnderneath,
+  }: { readonly keepsFloat32: boolean; readonly heldUnderneath: (() => number) | undefined },
+): void {
   describe("memory", () => {
     test.each<[string, TensorArray, readonly number[]]>([
       ["float32", Float32Array.of(1.5, -2, 3e-30, 4e30, 0, -1), [2, 3]],
@@ -90,6 +96,15 @@ export function describeMemory(run: RunCase, { keepsFloat32 }: { readonly keepsF
         await bench.expect(scale, drawn("scale", 4), "scale");
         await bench.expect(logits, drawn("logits", 3, 4), "logits");
       }));
+
+    if (heldUnderneath !== undefined)
+      test("once its constants are made, a training step leaves nothing behind in the library underneath", () =>
+        run(async ({ engine }) => {
+          await trainTwoSteps(engine);
+          const before = heldUnderneath();
+          for (let i = 0; i < 3; i++) await trainTwoSteps(engine);
+          expect(heldUnderneath()).toBe(before);
+        }));
 
     test("the same steps twice give the same bits", () =>
       run(async ({ engine }) => {
