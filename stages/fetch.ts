@@ -1,0 +1,239 @@
+/**
+ * Gets labelled images and writes them as two datasets, train and test. The only stage that may use the network, and only
+ * for bytes whose sha256 is known beforehand: so it still is a function of its params and inputs.
+ */
+import {
+  type CheckContext,
+  defineStage,
+  type Facts,
+  type OutputPort,
+  type StageContext,
+  StageFailure,
+  type StageProblem,
+} from "../src/contract.ts";
+import {
+  CIFAR10,
+  CIFAR10_CLASSES,
+  CIFAR100,
+  CIFAR100_COARSE_CLASSES,
+  CIFAR100_FINE_CLASSES,
+  type CifarFormat,
+} from "../src/ml/data/cifar.ts";
+import type { FileTree } from "../src/ml/data/file-tree.ts";
+import type { FetchParams } from "./generated/fetch-params.ts";
+
+const output = (description: string): OutputPort => ({ kind: "dataset", visible: ["card.json"], description });
+
+export const fetch = defineStage<FetchParams>({
+  type: "fetch",
+  description: "Gets a data set of labelled images: CIFAR-10, CIFAR-100, image folders, or MNIST's file format.",
+  inputs: {
+    source: {
+      kind: "any",
+      optional: true,
+      description: "A local archive or folder to read instead of the network.",
+    },
+  },
+  outputs: { train: output("The images to train on."), test: output("The images to test with.") },
+  assets: { decode: "../src/ml/data/decode-worker.ts" },
+  check: checkFetch,
+  describe({ params }) {
+    const facts = factsOf(params);
+    return { train: { ...facts, ...countOf(params, "train") }, test: { ...facts, ...countOf(params, "test") } };
+  },
+  async run(ctx) {
+    const { DataError } = await import("../src/ml/data/data-error.ts");
+    try {
+      const tree = await openSource(ctx);
+      switch (ctx.params.dataset) {
+        case "cifar10":
+        case "cifar100":
+          return await writeCifar(ctx, tree);
+        case "idx":
+          return await writeIdx(ctx, tree);
+        case "imageFolder":
+          return await writeImages(ctx, tree);
+      }
+    } catch (error) {
+      throw error instanceof DataError ? new StageFailure(error.message, error.help) : error;
+    }
+  },
+});
+
+type Context = StageContext<FetchParams>;
+
+async function openSource(ctx: Context): Promise<FileTree> {
+  const { openArchive } = await import("../src/ml/data/archive.ts");
+  const { openFolder } = await import("../src/ml/data/file-tree.ts");
+  const { source } = ctx.inputs;
+  if (source !== undefined) {
+    const isFile = source.files.length === 1 && source.files[0]!.path === "";
+    return isFile ? openArchive(source.path(), "the input source") : openFolder("the input source", source);
+  }
+  const { locateArchive } = await import("../src/ml/data/locate.ts");
+  const sources = sourcesOf(ctx.params).map(({ sha256, ...place }) => ({ ...place, sha256: sha256! }));
+  const { path, name } = await locateArchive({
+    sources,
+    folder: ctx.scratch("downloads"),
+    signal: ctx.signal,
+    onProgress: (done, total) =>
+      ctx.progress({ phase: "downloading", done, ...(total === undefined ? {} : { total }), unit: "bytes" }),
+    onFailure: (line) => ctx.log(line),
+  });
+  ctx.log(`${name}: sha256 verified`);
+  return openArchive(path, name);
+}
+
+async function writeCifar(ctx: Context, tree: FileTree): Promise<void> {
+  const { openCifar } = await import("../src/ml/data/cifar.ts");
+  const { createImagesWriter } = await import("../src/ml/data/dataset-writer.ts");
+  const classNames = classNamesOf(ctx.params)!;
+  const label = ctx.params.dataset === "cifar100" && ctx.params.labels === "fine" ? 1 : 0;
+  const splits = openCifar(tree, formatOf(ctx.params)!, label, classNames.length);
+  for (const name of ["train", "test"] as const) {
+    const { count, read } = splits[name];
+    const writer = createImagesWriter(ctx.outputs[name]!.folder, {
+      count,
+      height: 32,
+      width: 32,
+      channels: 3,
+      classNames,
+    });
+    try {
+      let done = 0;
+      await read((first, images, labels) => {
+        ctx.signal.throwIfAborted();
+        writer.write(first, images, labels);
+        done += labels.length;
+        ctx.progress({ phase: `unpacking ${name}`, done, total: count, unit: "images" });
+      });
+      writer.finish();
+    } finally {
+      writer.close();
+    }
+    ctx.log(`${name}: ${count} images of 32 x 32 x 3 in ${classNames.length} classes`);
+  }
+}
+
+async function writeIdx(ctx: Context, tree: FileTree): Promise<void> {
+  const { readIdx } = await import("../src/ml/data/idx.ts");
+  const { createImagesWriter } = await import("../src/ml/data/dataset-writer.ts");
+  const splits = await readIdx(tree);
+  const highest = [...splits.train.labels, ...splits.test.labels].reduce((a, b) => Math.max(a, b), 0);
+  const classNames = ctx.params.classNames ?? Array.from({ length: highest + 1 }, (_, label) => String(label));
+  if (highest >= classNames.length)
+    throw new StageFailure(`there are ${classNames.length} class names, but the labels go up to ${highest}`);
+  for (const name of ["train", "test"] as const) {
+    const { count, height, width, images, labels } = splits[name];
+    const writer = createImagesWriter(ctx.outputs[name]!.folder, { count, height, width, channels: 1, classNames });
+    try {
+      writer.write(0, images, labels);
+      writer.finish();
+    } finally {
+      writer.close();
+    }
+    ctx.log(`${name}: ${count} images of ${height} x ${width} x 1 in ${classNames.length} classes`);
+  }
+}
+
+async function writeImages(ctx: Context, tree: FileTree): Promise<void> {
+  const { createDecoder } = await import("../src/ml/data/decoder.ts");
+  const { findImages, writeImageFolder } = await import("../src/ml/data/image-folder.ts");
+  const { channels, imageSize } = ctx.params;
+  const images = findImages(tree);
+  if (images.ignored > 0) ctx.log(`${images.ignored} files are no JPEG or PNG images by their name: left out`);
+  const size = sizeOf(imageSize);
+  const decoder = await createDecoder({
+    channels,
+    ...(size === undefined ? {} : { size }),
+    threads: ctx.threads(4),
+    workerModule: ctx.asset("decode"),
+  });
+  try {
+    await writeImageFolder({
+      tree,
+      images,
+      decoder,
+      folders: { train: ctx.outputs.train!.folder, test: ctx.outputs.test!.folder },
+      signal: ctx.signal,
+      onImage(done, total) {
+        if (done % 100 === 0 || done === total) ctx.progress({ phase: "decoding", done, total, unit: "images" });
+      },
+    });
+  } finally {
+    await decoder.close();
+  }
+  ctx.log(`${images.train.length} train and ${images.test.length} test images in ${images.classNames.length} classes`);
+}
+
+function checkFetch({ params, inputs }: CheckContext<FetchParams>): readonly StageProblem[] {
+  const problems: StageProblem[] = [];
+  const { dataset } = params;
+  if (dataset !== "imageFolder" && params.imageSize !== undefined)
+    problems.push({ path: ["with", "imageSize"], message: `the images of ${dataset} have a size of their own` });
+  if (dataset !== "idx" && params.classNames !== undefined)
+    problems.push({ path: ["with", "classNames"], message: `the classes of ${dataset} have names of their own` });
+  if (dataset !== "cifar100" && params.labels !== "fine")
+    problems.push({ path: ["with", "labels"], message: `${dataset} has one kind of label` });
+  if (inputs.source !== undefined) return problems;
+  if (sourcesOf(params).length === 0)
+    problems.push({
+      path: ["with", "dataset"],
+      message: `${dataset} has no address of its own`,
+      help: "connect a local archive or folder, `inputs: { source: ./images.tar.gz }`, or list `sources` with their sha256",
+    });
+  for (const [index, source] of params.sources.entries()) {
+    if (source.sha256 === undefined && formatOf(params) === undefined)
+      problems.push({
+        path: ["with", "sources", index],
+        message: "a source of data that tfpipe does not know needs its sha256",
+        help: "without it, what is downloaded could change without anyone noticing",
+      });
+    if ("path" in source && !/^([\\/]|[A-Za-z]:[\\/])/.test(source.path))
+      problems.push({
+        path: ["with", "sources", index, "path"],
+        message: `${JSON.stringify(source.path)} is no absolute path`,
+        help: `connect it instead, relative to the pipeline: \`inputs: { source: ./${source.path.replace(/^\.\//, "")} }\``,
+      });
+  }
+  return problems;
+}
+
+/** The sources to try, with the digest of a known data set filled in. */
+function sourcesOf(params: FetchParams): FetchParams["sources"] {
+  const known = formatOf(params);
+  if (known === undefined) return params.sources;
+  if (params.sources.length === 0) return [{ url: known.url, sha256: known.sha256 }];
+  return params.sources.map((source) => ({ sha256: known.sha256, ...source }));
+}
+
+function formatOf({ dataset }: FetchParams): CifarFormat | undefined {
+  return dataset === "cifar10" ? CIFAR10 : dataset === "cifar100" ? CIFAR100 : undefined;
+}
+
+function classNamesOf({ dataset, labels, classNames }: FetchParams): readonly string[] | undefined {
+  if (dataset === "cifar10") return CIFAR10_CLASSES;
+  if (dataset === "cifar100") return labels === "fine" ? CIFAR100_FINE_CLASSES : CIFAR100_COARSE_CLASSES;
+  return classNames;
+}
+
+function factsOf(params: FetchParams): Facts {
+  const classNames = classNamesOf(params);
+  const classes = classNames === undefined ? {} : { classNames, classes: classNames.length };
+  if (params.dataset === "idx") return { ...classes, channels: 1 };
+  const size = params.dataset === "imageFolder" ? sizeOf(params.imageSize) : ([32, 32] as const);
+  const channels = params.dataset === "imageFolder" ? params.channels : 3;
+  return { ...classes, channels, ...(size === undefined ? {} : { height: size[0], width: size[1] }) };
+}
+
+function countOf(params: FetchParams, split: "train" | "test"): Facts {
+  const format = formatOf(params);
+  if (format === undefined) return {};
+  return split === "train"
+    ? { count: format.trainFiles.length * format.recordsPerTrainFile }
+    : { count: format.testFiles.length * format.recordsPerTestFile };
+}
+
+function sizeOf(setting: FetchParams["imageSize"]): readonly [height: number, width: number] | undefined {
+  return typeof setting === "number" ? [setting, setting] : setting;
+}
