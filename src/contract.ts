@@ -113,9 +113,9 @@ export interface OutputFolder {
 }
 
 /**
- * How far a stage is. `done` and `total` count within the phase; a phase that holds `3/50` is the third of fifty equal
- * ones, so that the bar and the ETA span all of them. `figures` are numbers worth watching (loss, accuracy,
- * imagesPerSecond), by name; units are read off the name.
+ * How far a stage is. `done` of `total` spans what is left to do as far as it is known (all epochs, not this one), so that
+ * bar and ETA do too; where `done` falls or `total` changes, another stretch begins. `figures` are numbers worth watching
+ * (loss, accuracy, imagesPerSecond), by name; units are read off the name, and `etaSeconds` overrides the runner's own guess.
  */
 export interface Progress {
   /** What is going on: `downloading`, `epoch 3/50`. */

@@ -1,13 +1,14 @@
 /**
  * A run as plain lines, for logs and pipes: no colour, nothing redrawn, each line good by itself.
  *
- *   [12.3s] train  epoch 3/6  loss 1.230  210 img/s  120/140 steps
+ *   [12.3s] train  epoch 3/6  loss 1.230  210 img/s  400/840 steps  ETA 13 s
  *
  * Progress is thinned by the events' own times: a stage's line at most every few seconds, but each new phase at once.
  */
 import type { RunEvent, StageProgressed } from "../events.ts";
 import type { StageRecord } from "../record.ts";
 import { formatPlural } from "./format-count.ts";
+import { formatWholeSeconds } from "./format-duration.ts";
 import { renderSummary, runLabel } from "./render-summary.ts";
 import type { Reporter, ReporterOutput, ReportSettings } from "./reporter.ts";
 import { RunView } from "./run-view.ts";
@@ -45,7 +46,10 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
     const news = last === undefined || last.phase !== progress.phase || (complete && !last.complete);
     if (!news && atMs - last.atMs < progressEveryMs) return;
     lastProgress.set(stage, { phase: progress.phase, atMs, complete });
-    tell(atMs, [stage, ...progressTexts(progress)].join("  "));
+    const running = view.running.find((other) => other.stage === stage);
+    const remainingMs = running === undefined ? undefined : view.stageRemainingMs(running, atMs);
+    const eta = remainingMs === undefined || complete ? [] : [`ETA ${formatWholeSeconds(remainingMs)}`];
+    tell(atMs, [stage, ...progressTexts(progress), ...eta].join("  "));
   };
 
   const onEvent = (event: RunEvent): void => {

@@ -74,9 +74,14 @@ export function metricTexts(record: StageRecord): string[] {
   return Object.entries(record.metrics).map(([name, value]) => figureText(name, value));
 }
 
-/** What a running stage tells, most telling first: `epoch 3/6`, `loss 1.234`, `210 img/s`, `120/140 steps`. */
+/** The epoch is in the phase, and the ETA has a place of its own. */
+const shownElsewhere: ReadonlySet<string> = new Set(["epoch", "etaSeconds"]);
+
+/** What a running stage tells, most telling first: `epoch 3/6`, `loss 1.234`, `210 img/s`, `400/840 steps`. */
 export function progressTexts(progress: Progress): string[] {
-  const figures = Object.entries(progress.figures ?? {}).map(([name, value]) => figureText(name, value));
+  const figures = Object.entries(progress.figures ?? {})
+    .filter(([name]) => !shownElsewhere.has(name))
+    .map(([name, value]) => figureText(name, value));
   return [printableLine(progress.phase), ...figures, doneText(progress)].filter((text) => text !== "");
 }
 

@@ -20,10 +20,10 @@ describe("plain lines", () => {
       [0.1s] normalize  restored
       [0.1s] train  runs: never run
       [0.1s] train | Epoch 1 | Batch 1 | Loss 2.30
-      [0.2s] train  epoch 1/4  loss 2.400  210 img/s  1/100 steps
-      [8.0s] train  epoch 1/4  loss 2.400  210 img/s  50/100 steps
-      [16.0s] train  epoch 2/4  loss 1.200  210 img/s  1/100 steps
-      [48.0s] train  epoch 3/4  loss 0.8000  210 img/s  100/100 steps
+      [0.2s] train  epoch 1/4  loss 2.400  210 img/s  1/400 steps  ETA 59 s
+      [8.0s] train  epoch 1/4  loss 2.400  210 img/s  50/400 steps  ETA 55 s
+      [16.0s] train  epoch 2/4  loss 1.200  210 img/s  101/400 steps  ETA 47 s
+      [48.0s] train  epoch 3/4  loss 0.8000  210 img/s  300/400 steps  ETA 15 s
       [65.1s] train  ran  1 m 05 s  bestEpoch 3  validAccuracy 53.45 %
       [65.2s] evaluate  runs: never run
       [69.9s] evaluate  ran  4.7 s  testLoss 1.402  testAccuracy 51.23 %
@@ -83,18 +83,18 @@ describe("plain lines", () => {
   });
 
   it("tell progress every few seconds, but each new phase and its completion at once", () => {
-    const events = [0, 1000, 2000, 4999, 5000, 9000].map((atMs) => trainProgress(1, atMs / 100, atMs));
+    const events = [0, 1000, 2000, 4999, 5000, 9000].map((atMs) => trainProgress(3, atMs / 100, atMs));
     const text = report([
       ...events,
-      trainProgress(1, 100, 9100),
-      trainProgress(1, 100, 9150),
-      trainProgress(2, 1, 9200),
+      trainProgress(4, 50, 9100),
+      trainProgress(4, 100, 9150),
+      trainProgress(4, 100, 9200),
     ]);
-    expect(text.split("\n").map((line) => line.slice(0, 24))).toEqual([
-      "[0.0s] train  epoch 1/4 ",
-      "[5.0s] train  epoch 1/4 ",
-      "[9.1s] train  epoch 1/4 ",
-      "[9.2s] train  epoch 2/4 ",
+    expect(text.split("\n").map((line) => line.slice(0, 23))).toEqual([
+      "[0.0s] train  epoch 3/4",
+      "[5.0s] train  epoch 3/4",
+      "[9.1s] train  epoch 4/4",
+      "[9.2s] train  epoch 4/4",
       "",
     ]);
   });

@@ -1,10 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { ProgressMeter } from "../../src/report/progress-meter.ts";
 
-const epoch = (index: number, done: number) => ({ phase: `epoch ${index}/4`, done, total: 100, unit: "steps" });
+const epoch = (index: number, done: number) => ({
+  phase: `epoch ${index}/4`,
+  done: (index - 1) * 100 + done,
+  total: 400,
+  unit: "steps",
+});
 
 describe("the progress meter", () => {
-  it("spreads cycles over the whole", () => {
+  it("goes from 0 to 1 once over all epochs", () => {
     const meter = new ProgressMeter();
     meter.update(epoch(1, 0), 0);
     expect(meter.fraction).toBe(0);
@@ -22,14 +27,13 @@ describe("the progress meter", () => {
     expect(meter.remainingMs(10_000)).toBe(10_000);
   });
 
-  it("does not go back for a second pass within a cycle", () => {
+  it("believes a stage that knows its own ETA", () => {
     const meter = new ProgressMeter();
-    meter.update(epoch(1, 90), 0);
-    meter.update({ ...epoch(1, 10), phase: "validating 1/4" }, 5_000);
-    expect(meter.fraction).toBe(0.225);
+    meter.update({ ...epoch(1, 1), figures: { etaSeconds: 90 } }, 100);
+    expect(meter.remainingMs(1_100)).toBe(89_000);
   });
 
-  it("starts again with a phase of its own", () => {
+  it("starts again where something else is counted", () => {
     const meter = new ProgressMeter();
     meter.update({ phase: "downloading", done: 100, total: 100, unit: "bytes" }, 5_000);
     expect(meter.fraction).toBe(1);

@@ -59,9 +59,10 @@ export function stageFinished(record: StageRecord, atMs: number): RunEvent {
   return { type: "stage-finished", atMs, stage: record.stage, record };
 }
 
+/** `done` counts within the epoch. */
 export function trainProgress(epoch: number, done: number, atMs: number): RunEvent {
-  const figures = { loss: 2.4 / epoch, imagesPerSecond: 210.4 };
-  const progress = { phase: `epoch ${epoch}/4`, done, total: 100, unit: "steps", figures };
+  const figures = { epoch, loss: 2.4 / epoch, imagesPerSecond: 210.4 };
+  const progress = { phase: `epoch ${epoch}/4`, done: (epoch - 1) * 100 + done, total: 400, unit: "steps", figures };
   return { type: "stage-progressed", atMs, stage: "train", progress };
 }
 

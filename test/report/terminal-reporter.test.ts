@@ -45,7 +45,7 @@ describe("the live view", () => {
       = fetch      fresh
       ! normalize: declared mean 0.49 is far from the measured 0.41
       ↓ normalize  restored
-      ⠴ train      ━━━━━━━━━━━━━━━━━━──────  75%  epoch 3/4  loss 0.8000  210 img/s  100/100 steps       48 s  ETA 16 s
+      ⠴ train      ━━━━━━━━━━━━━━━━━━──────  75%  epoch 3/4  loss 0.8000  210 img/s  300/400 steps       48 s  ETA 16 s
                    Epoch 1 | Batch 1 | Loss 2.30
       · evaluate   waits for train
       · plot       waits for train, evaluate
@@ -64,7 +64,7 @@ describe("the live view", () => {
       ! normalize: declared mean 0.49 is far from the measured 0.41
       ↓ normalize  restored
       ⠴ train      ━━━━━━━───  75%  epoch 3/4  loss 0.8000       48 s  ETA 16 s
-                   210 img/s  100/100 steps  Epoch 1 | Batch 1 | Loss 2.30
+                   210 img/s  300/400 steps  Epoch 1 | Batch 1 | Loss 2.30
       · evaluate   waits for train
       · plot       waits for train, evaluate
         2 of 5 stages done  48 s  about 22 s to go"
