@@ -1,0 +1,160 @@
+/**
+ * A run as one HTML file that needs nothing beside it: no network, no folder, no server. Graph, charts, metrics, what each
+ * stage did and why, params, environment. The charts are live where the reader's browser runs scripts, else pictures.
+ */
+import type { RunRecord, StageOutcome, StageRecord } from "../../record.ts";
+import { renderDagSvg } from "../dag-svg.ts";
+import { escapeHtml } from "../escape-html.ts";
+import { formatBytes } from "../format-bytes.ts";
+import { formatPlural } from "../format-count.ts";
+import { formatDuration } from "../format-duration.ts";
+import { formatFigure } from "../format-figure.ts";
+import { chartFontFaces, chartSources, findCharts, type ReportArtifacts, renderFigure } from "./report-charts.ts";
+import { REPORT_SCRIPT } from "./report-script.ts";
+import { renderStage } from "./report-stage.ts";
+import { REPORT_STYLE } from "./report-style.ts";
+import { renderPairs, renderParams } from "./report-table.ts";
+import { readVegaRuntime, type VegaRuntime } from "./vega-runtime.ts";
+
+export type { ReportArtifacts };
+
+/** Charts that cannot be read are left out; without a runtime they are pictures. */
+export function renderReport(
+  record: RunRecord,
+  artifacts: ReportArtifacts,
+  runtime: VegaRuntime | undefined = readVegaRuntime(),
+): string {
+  const charts = findCharts(record, artifacts);
+  const live = runtime !== undefined && charts.some(({ source }) => source !== undefined);
+  const sections = [
+    renderHead(record),
+    renderMetrics(record),
+    ...renderNotes(record),
+    section("Stage graph", `<div class="card graph">${renderGraph(record)}</div>`),
+    charts.length === 0
+      ? ""
+      : section("Charts", `<div class="charts">${charts.map((c, i) => card(renderFigure(c, i))).join("")}</div>`),
+    section("Stage by stage", `<div class="card stages">${renderStages(record)}</div>`),
+    `<div class="pair">${section("Params", `<div class="card">${renderParams(record.params)}</div>`)}${section("Environment", `<div class="card">${renderEnvironment(record)}</div>`)}</div>`,
+    `<footer>Written by tfpipe ${escapeHtml(record.environment.tfpipe)}. This file needs nothing beside it.</footer>`,
+  ];
+  const scripts = live
+    ? `<script>${asScript(runtime.vega)}</script><script>${asScript(runtime.vegaLite)}</script>`
+    : "";
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>${escapeHtml(record.pipeline)} · ${escapeHtml(record.id)}</title>
+<style>${chartFontFaces(charts)}${REPORT_STYLE}</style>
+</head>
+<body>
+<main>
+${sections.filter((text) => text !== "").join("\n")}
+</main>
+<div id="tip" hidden></div>
+<script type="application/json" id="chart-sources">${chartSources(charts)}</script>
+${scripts}<script>${REPORT_SCRIPT}</script>
+</body>
+</html>
+`;
+}
+
+function renderHead(record: RunRecord): string {
+  const [word, tone] = outcomeOf(record);
+  const profiles = record.profiles.map((profile) => `<span class="chip">${escapeHtml(profile)}</span>`).join("");
+  const started = record.startedAt.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC");
+  return (
+    `<header><div class="head"><h1>${escapeHtml(record.pipeline)}</h1>${profiles}<span class="pill ${tone}">${word}</span></div>` +
+    `<p class="sub">${escapeHtml(started)} · ${formatDuration(record.durationMs)} · ${outcomeCounts(record)} · run <code>${escapeHtml(record.id)}</code></p></header>`
+  );
+}
+
+function outcomeOf({ exitCode, stages }: RunRecord): readonly [string, string] {
+  if (exitCode === 130 || stages.some(({ outcome }) => outcome === "interrupted")) return ["interrupted", "due"];
+  if (exitCode !== 0 || stages.some(({ outcome }) => outcome === "failed")) return ["failed", "bad"];
+  return ["done", "good"];
+}
+
+/** `4 ran, 3 fresh`. */
+function outcomeCounts({ stages }: RunRecord): string {
+  const order: readonly StageOutcome[] = ["ran", "restored", "fresh", "failed", "interrupted", "skipped"];
+  const counts = order.map((outcome) => [outcome, stages.filter((stage) => stage.outcome === outcome).length] as const);
+  const parts = counts.filter(([, count]) => count > 0).map(([outcome, count]) => `${count} ${outcome}`);
+  return `${formatPlural(stages.length, "stage")}: ${parts.join(", ")}`;
+}
+
+function renderMetrics({ stages }: RunRecord): string {
+  const cards = stages.flatMap(({ stage, metrics }) =>
+    Object.entries(metrics).map(([name, value]) => {
+      const figure = formatFigure(name, value);
+      const label = [stage, figure.label].filter((part) => part !== "").join(" · ");
+      return `<div class="card metric"><b>${escapeHtml(figure.value)}</b><span>${escapeHtml(label)}</span></div>`;
+    }),
+  );
+  return cards.length === 0 ? "" : `<div class="metrics">${cards.join("")}</div>`;
+}
+
+function renderNotes({ stages }: RunRecord): readonly string[] {
+  return stages.flatMap(({ stage, failure, warnings }) => [
+    ...(failure === undefined
+      ? []
+      : [
+          `<div class="card note failure"><p><b class="bad">${escapeHtml(stage)} failed:</b> ${escapeHtml(failure.message)}</p>` +
+            `${failure.help === undefined ? "" : `<p class="soft">${escapeHtml(failure.help)}</p>`}` +
+            `${failure.lastOutput.length === 0 ? "" : `<pre>${escapeHtml(failure.lastOutput.join("\n"))}</pre>`}</div>`,
+        ]),
+    ...warnings.map(
+      (line) => `<div class="card note"><p><b class="due">${escapeHtml(stage)}:</b> ${escapeHtml(line)}</p></div>`,
+    ),
+  ]);
+}
+
+function renderGraph({ stages }: RunRecord): string {
+  return renderDagSvg(
+    stages.map(({ stage, stageType, needs, outcome, durationMs }) => ({
+      stage,
+      stageType,
+      needs,
+      state: outcome,
+      ...(outcome === "skipped" ? {} : { durationMs }),
+    })),
+  );
+}
+
+function renderStages({ stages }: RunRecord): string {
+  const longest = Math.max(1, ...stages.map(({ durationMs }: StageRecord) => durationMs));
+  return stages.map((stage) => renderStage(stage, longest)).join("");
+}
+
+function renderEnvironment({ environment, stages }: RunRecord): string {
+  const engines = new Set(
+    stages.flatMap(({ engine }) =>
+      engine === undefined
+        ? []
+        : [`${engine.name} ${engine.version}, ${formatPlural(engine.threads, "thread")}, ${engine.precision}`],
+    ),
+  );
+  return renderPairs([
+    ...[...engines].map((engine) => ["engine", engine] as const),
+    ["processor", `${environment.cpu} (${formatPlural(environment.cores, "core")})`],
+    ["memory", formatBytes(environment.memoryBytes)],
+    ["platform", `${environment.platform} ${environment.architecture}`],
+    ["Node.js", environment.node],
+    ["tfpipe", environment.tfpipe],
+  ]);
+}
+
+function section(title: string, content: string): string {
+  return `<section><h2>${title}</h2>${content}</section>`;
+}
+
+function card(figure: string): string {
+  return figure.replace('class="chart"', 'class="chart card"');
+}
+
+/** A script's text must not end its element. */
+function asScript(source: string): string {
+  return source.replace(/<(\/script|!--)/gi, "\\x3c$1");
+}
