@@ -65,7 +65,7 @@ export const catalog = {
     known: readonly string[];
   }): Words => ({
     message: `there is no stage ${quote(w.stage)}`,
-    help: w.suggestion === undefined ? `the stages are ${list(w.known)}` : didYouMean(w.suggestion),
+    help: w.suggestion === undefined ? `the ${are("stage", w.known)}` : didYouMean(w.suggestion),
   }),
   "language/unknown-output": (w: {
     stage: string;
@@ -74,7 +74,7 @@ export const catalog = {
     known: readonly string[];
   }): Words => ({
     message: `stage ${quote(w.stage)} has no output ${quote(w.output)}`,
-    help: w.suggestion === undefined ? `its outputs are ${list(w.known)}` : didYouMean(w.suggestion),
+    help: w.suggestion === undefined ? `its ${are("output", w.known)}` : didYouMean(w.suggestion),
   }),
   "language/ambiguous-output": (w: { stage: string; known: readonly string[] }): Words => ({
     message: `stage ${quote(w.stage)} has several outputs, so one must be named`,
@@ -96,7 +96,7 @@ export const catalog = {
         ? didYouMean(w.suggestion)
         : w.known.length === 0
           ? "it takes no inputs"
-          : `its inputs are ${list(w.known)}`,
+          : `its ${are("input", w.known)}`,
   }),
   "language/missing-input": (w: {
     stage: string;
@@ -133,7 +133,7 @@ export const catalog = {
         ? didYouMean(w.suggestion)
         : w.known.length === 0
           ? "the pipeline has no params"
-          : `the params are ${list(w.known)}`,
+          : `the ${are("param", w.known)}`,
   }),
   "language/unknown-variable": (w: { variable: string }): Words => ({
     message: `${quote(`\${${w.variable}}`)} is not a variable`,
@@ -155,7 +155,7 @@ export const catalog = {
         ? didYouMean(w.suggestion)
         : w.known.length === 0
           ? "the pipeline has no profiles"
-          : `the profiles are ${list(w.known)}`,
+          : `the ${are("profile", w.known)}`,
   }),
   "language/bad-override": (w: { text: string; problem: string }): Words => ({
     message: `${quote(w.text)} ${w.problem}`,
@@ -208,6 +208,9 @@ export function list(names: readonly string[]): string {
     return `${names.slice(0, LONGEST_LIST).join(", ")} and ${names.length - LONGEST_LIST} more`;
   return names.length < 2 ? (names[0] ?? "none") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
+
+const are = (word: string, names: readonly string[]): string =>
+  names.length === 1 ? `only ${word} is ${names[0]}` : `${word}s are ${list(names)}`;
 
 export function didYouMean(name: string): string {
   return `did you mean ${quote(name)}?`;

@@ -60,8 +60,9 @@ export function stageLevels(graph: StageGraph): readonly (readonly string[])[] {
     let level = 0;
     for (const need of graph.needs.get(name)!) level = Math.max(level, levelOf.get(need)! + 1);
     levelOf.set(name, level);
-    levels[level] ??= [];
-    levels[level].push(name);
+    const wave = levels[level];
+    if (wave === undefined) levels.push([name]);
+    else wave.push(name);
   }
   return levels;
 }

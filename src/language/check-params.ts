@@ -24,6 +24,8 @@ export interface CheckedParams {
   readonly settings: LocatedMap | undefined;
   /** Of the key that holds the settings, or else of their owner: where a missing key is missed. */
   readonly ownerSpan: Span;
+  /** What the settings are under, where they have a key of their own. */
+  readonly prefix?: string;
 }
 
 /** Compiled schemas are kept by their text, so a thousand stages of one type cost one compilation. */
@@ -80,7 +82,7 @@ function explain(error: ErrorObject, subject: CheckedParams): Diagnostic {
     return diagnose("language/missing-key", { owner: ownerOf(path, subject), key, description }, span, place.notes);
   }
   const place = placeOf(path, subject);
-  const name = path.length === 0 ? subject.owner : quote(dotted(path));
+  const name = path.length === 0 ? subject.owner : quote(dotted(path, subject.prefix));
   const span =
     place.node === undefined
       ? subject.ownerSpan
@@ -116,6 +118,11 @@ function explain(error: ErrorObject, subject: CheckedParams): Diagnostic {
     const suggestion = typeof error.data === "string" ? closestName(error.data, names) : undefined;
     const expected = names.length === 1 ? names[0]! : `one of ${list(names)}`;
     return diagnose("language/wrong-value", { name, expected, actual, suggestion }, span, place.notes);
+  }
+  if (keyword === "uniqueItems") {
+    const twice = canonicalJson((error.data as JsonValue[])[params.i as number]!);
+    const words = { name, expected: "a list without repetitions", actual: `one that holds ${twice} twice` };
+    return diagnose("language/wrong-value", words, span, place.notes);
   }
   return diagnose("language/wrong-value", { name, expected: otherWords(error, schema), actual }, span, place.notes);
 }
@@ -185,11 +192,13 @@ function placeOf(path: LocatedPath, subject: CheckedParams): ParamPlace {
   };
 }
 
-const dotted = (path: readonly string[]): string =>
-  path.map((part, i) => (/^\d+$/.test(part) ? `[${part}]` : i === 0 ? part : `.${part}`)).join("");
+const dotted = (path: readonly string[], prefix?: string): string =>
+  [...(prefix === undefined ? [] : [prefix]), ...path]
+    .map((part, i) => (/^\d+$/.test(part) ? `[${part}]` : i === 0 ? part : `.${part}`))
+    .join("");
 
 const ownerOf = (path: readonly string[], subject: CheckedParams): string =>
-  path.length === 0 ? subject.owner : `${quote(dotted(path))} of ${subject.owner}`;
+  path.length === 0 ? subject.owner : `${quote(dotted(path, subject.prefix))} of ${subject.owner}`;
 
 function sortWords(sorts: string | readonly string[]): string {
   const words: Readonly<Record<string, string>> = {
@@ -246,7 +255,6 @@ function amount({ data }: ErrorObject, described: string): string {
 }
 
 function otherWords({ keyword, params, message }: ErrorObject, schema: JsonObject): string {
-  if (keyword === "uniqueItems") return "a list without repetitions";
   if (keyword === "additionalItems") return `a list of at most ${count(params.limit as number, "value")}`;
   if (keyword === "pattern")
     return typeof schema.title === "string" ? schema.title : `text like /${params.pattern as string}/`;

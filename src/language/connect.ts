@@ -70,7 +70,7 @@ export function connectStage(
       const rule = "an input's name starts with a letter and goes on with letters, digits, _ and -";
       problem(diagnose("language/bad-name", { what: "an input's name", name, rule }, input.keySpan));
     } else {
-      const source = connectInput(name, input, port, drafts, broken, problem);
+      const source = connectInput(raw.name, name, input, port, drafts, broken, problem);
       if (source === undefined) sound = false;
       else inputs[name] = source;
     }
@@ -96,6 +96,7 @@ export function connectStage(
 const INPUT_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
 function connectInput(
+  self: string,
   name: string,
   { source, span, notes }: DraftInput,
   port: InputPort,
@@ -107,7 +108,7 @@ function connectInput(
   const mismatch = (described: string, kind: string) => {
     const fitting = [...drafts].flatMap(([stage, { outputs }]) =>
       Object.entries(outputs ?? {}).flatMap(([output, { kind: made }]) =>
-        takes(port, made) ? [`${stage}.${output}`] : [],
+        takes(port, made) && stage !== self ? [`${stage}.${output}`] : [],
       ),
     );
     const words = { input: name, takes: takesWords(port), source: described, kind: withArticle(kind), fitting };

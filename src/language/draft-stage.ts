@@ -147,6 +147,7 @@ function draftEngine(
     owner: '"engine"',
     schema: ENGINE_SCHEMA,
     settings: merged,
+    prefix: "engine",
     ownerSpan: entry?.keySpan ?? raw.nameSpan,
   };
   // Problems of the pipeline's own engine are reported once, by `checkEngine`.
@@ -163,7 +164,13 @@ function draftEngine(
 export function checkEngine(context: DraftContext, report: ReportDiagnostic): void {
   const map = engineMap(context.engine, context, report);
   if (map === undefined || map === "wrong" || context.engine === undefined) return;
-  const subject = { owner: '"engine"', schema: ENGINE_SCHEMA, settings: map, ownerSpan: context.engine.keySpan };
+  const subject = {
+    owner: '"engine"',
+    schema: ENGINE_SCHEMA,
+    settings: map,
+    prefix: "engine",
+    ownerSpan: context.engine.keySpan,
+  };
   context.checker.check(subject, report);
 }
 

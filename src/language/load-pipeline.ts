@@ -84,7 +84,7 @@ function load(
   const parsed = parseYaml(source, report);
   const outer = parsed === undefined ? undefined : checkOuterShape(parsed, report);
   if (outer === undefined) return undefined;
-  const raw = readPipeline(layOver(outer, options, report), report);
+  const raw = readPipeline(layOver(outer, options, report), catalogue, report);
   const variables = createVariables(raw.params, report);
   const context: DraftContext = {
     catalogue,
@@ -169,7 +169,8 @@ function orderOf(drafts: ReadonlyMap<string, StageDraft>, report: ReportDiagnost
       const edge = edgesOf(drafts.get(name)!).find(({ stage }) => stage === needed)!;
       return { message: `${quote(name)} needs ${quote(edge.text)} here`, span: edge.span };
     });
-    report(diagnose("language/cycle", { stages: [...circle, circle[0]!] }, edges[0]!.span, edges.slice(1)));
+    const span = drafts.get(circle[0]!)!.raw.nameSpan;
+    report(diagnose("language/cycle", { stages: [...circle, circle[0]!] }, span, edges));
   }
   return circles.length > 0 ? [] : order;
 }

@@ -165,14 +165,11 @@ function convert(
     return { kind: "scalar", value, span };
   };
 
-  const visit = (node: Node | null, emptySpan: Span | undefined, inAlias: boolean): Located => {
-    if (inAlias && ++aliased > MOST_ALIASED_VALUES) {
-      if (!tooMany && node !== null) {
-        const limit = `${MOST_ALIASED_VALUES} values`;
-        problem(
-          diagnose("language/too-large", { what: "the aliases stand for too many values", limit }, rangeSpan(node)),
-        );
-      }
+  /** `alias` is the outermost one that led here. */
+  const visit = (node: Node | null, emptySpan: Span | undefined, alias: Span | undefined): Located => {
+    if (alias !== undefined && ++aliased > MOST_ALIASED_VALUES) {
+      const words = { what: "the aliases stand for too many values", limit: `${MOST_ALIASED_VALUES}` };
+      if (!tooMany) problem(diagnose("language/too-large", words, alias));
       tooMany = true;
     }
     if (node === null || tooMany) return nothing(emptySpan ?? spanOf(0, 0));
@@ -186,7 +183,7 @@ function convert(
         );
         return nothing(rangeSpan(node));
       }
-      return usedAt(visit(target, undefined, true), rangeSpan(node));
+      return usedAt(visit(target, undefined, alias ?? rangeSpan(node)), rangeSpan(node));
     }
     if (!isMap(node) && !isSeq(node)) return nothing(spanOf(0, 0));
     const span = rangeSpan(node);
@@ -195,13 +192,13 @@ function convert(
     }
     open.add(node);
     const result: Located = isSeq(node)
-      ? { kind: "list", span, items: node.items.map((item) => visit(item as Node | null, span, inAlias)) }
-      : { kind: "map", span, entries: entriesOf(node.items as readonly YamlPair[], span, inAlias) };
+      ? { kind: "list", span, items: node.items.map((item) => visit(item as Node | null, span, alias)) }
+      : { kind: "map", span, entries: entriesOf(node.items as readonly YamlPair[], span, alias) };
     open.delete(node);
     return result;
   };
 
-  const entriesOf = (pairs: readonly YamlPair[], mapSpan: Span, inAlias: boolean): Map<string, LocatedEntry> => {
+  const entriesOf = (pairs: readonly YamlPair[], mapSpan: Span, alias: Span | undefined): Map<string, LocatedEntry> => {
     const entries = new Map<string, LocatedEntry>();
     for (const { key, value } of pairs) {
       const keySpan = key === null ? mapSpan : rangeSpan(key);
@@ -213,17 +210,19 @@ function convert(
       const first = entries.get(name);
       if (name === "__proto__") {
         problem(diagnose("language/bad-name", { what: "a key", name, rule: "choose another name" }, keySpan));
+      } else if (name === "<<") {
+        unsupported("merge keys are of YAML 1.1, which is not read here", keySpan, "say it with params and profiles");
       } else if (first !== undefined) {
         const notes = [{ message: "first written here", span: first.keySpan }];
         problem(diagnose("language/duplicate-key", { key: name }, keySpan, notes));
       } else {
-        entries.set(name, { keySpan, value: visit(value, keySpan, inAlias) });
+        entries.set(name, { keySpan, value: visit(value, keySpan, alias) });
       }
     }
     return entries;
   };
 
-  const root = visit(document.contents, spanOf(0, 0), false);
+  const root = visit(document.contents, spanOf(0, 0), undefined);
   return sound ? root : undefined;
 }
 

@@ -7,8 +7,10 @@ import { didYouMean, quote } from "../diagnostics/catalog.ts";
 import { diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
 import type { Span } from "../diagnostics/span.ts";
 import { closestName } from "../diagnostics/suggest.ts";
+import { isJsonObject } from "../json.ts";
 import { isNull, type Located, type LocatedEntry, type LocatedMap } from "./located.ts";
 import { describeValue } from "./merge.ts";
+import type { StageCatalogue } from "./pipeline.ts";
 
 export const PIPELINE_KEYS = ["name", "params", "stages", "profiles", "engine"] as const;
 export const PROFILE_KEYS = ["params", "stages", "engine"] as const;
@@ -67,13 +69,13 @@ export function checkOuterShape(root: Located, report: ReportDiagnostic): Locate
 }
 
 /** The merged root's parts. Stages with a problem of shape are left out. */
-export function readPipeline(root: LocatedMap, report: ReportDiagnostic): RawPipeline {
+export function readPipeline(root: LocatedMap, catalogue: StageCatalogue, report: ReportDiagnostic): RawPipeline {
   const engine = root.entries.get("engine");
   const stages = root.entries.get("stages")?.value;
   return {
     name: readName(root, report),
     params: mapOf(root, "params", report) ?? { kind: "map", span: root.span, entries: new Map() },
-    stages: readStages(root, report),
+    stages: readStages(root, catalogue, report),
     stageNames: stages?.kind === "map" ? [...stages.entries.keys()] : [],
     ...(engine === undefined || isNull(engine.value) ? {} : { engine }),
   };
@@ -104,7 +106,7 @@ function readName(root: LocatedMap, report: ReportDiagnostic): string {
   return value.value;
 }
 
-function readStages(root: LocatedMap, report: ReportDiagnostic): RawStage[] {
+function readStages(root: LocatedMap, catalogue: StageCatalogue, report: ReportDiagnostic): RawStage[] {
   const entry = root.entries.get("stages");
   const map = mapOf(root, "stages", report);
   if (map === undefined || map.entries.size === 0) {
@@ -142,20 +144,25 @@ function readStages(root: LocatedMap, report: ReportDiagnostic): RawStage[] {
       );
     }
     seen.set(name.toLowerCase(), { name, span: stage.keySpan });
-    const read = readStage(name, stage, report);
+    const read = readStage(name, stage, catalogue, report);
     if (read !== undefined) stages.push(read);
   }
   return stages;
 }
 
-function readStage(name: string, { keySpan, value }: LocatedEntry, report: ReportDiagnostic): RawStage | undefined {
+function readStage(
+  name: string,
+  { keySpan, value }: LocatedEntry,
+  catalogue: StageCatalogue,
+  report: ReportDiagnostic,
+): RawStage | undefined {
   const owner = `stage ${quote(name)}`;
   if (!isNull(value) && value.kind !== "map") {
     report(wrongType(owner, "a map", value));
     return undefined;
   }
   const map: LocatedMap = value.kind === "map" ? value : { kind: "map", span: keySpan, entries: new Map() };
-  checkKeys(map, owner, STAGE_KEYS, report);
+  checkKeys(map, owner, STAGE_KEYS, report, settingsOf(map, catalogue));
   const settings = map.entries.get("with");
   const engine = map.entries.get("engine");
   const inputs = mapOf(map, "inputs", report)?.entries ?? new Map<string, LocatedEntry>();
@@ -200,13 +207,28 @@ export function mapOf(owner: LocatedMap, key: string, report: ReportDiagnostic):
   return undefined;
 }
 
-function checkKeys(map: LocatedMap, owner: string, known: readonly string[], report: ReportDiagnostic): void {
+function checkKeys(
+  map: LocatedMap,
+  owner: string,
+  known: readonly string[],
+  report: ReportDiagnostic,
+  settings: readonly string[] = [],
+): void {
   for (const [key, { keySpan }] of map.entries) {
     if (known.includes(key)) continue;
-    const close = closestName(key, known);
-    const suggestion = close === undefined ? undefined : didYouMean(close);
+    const close = settings.includes(key) ? undefined : closestName(key, known);
+    const setting = settings.includes(key) ? key : closestName(key, settings);
+    const suggestion =
+      close !== undefined ? didYouMean(close) : setting && `did you mean ${quote(setting)} under "with"?`;
     report(diagnose("language/unknown-key", { owner, word: "key", key, suggestion, known }, keySpan));
   }
+}
+
+/** What the stage's type can be set to, for those who forget `with`. */
+function settingsOf(stage: LocatedMap, catalogue: StageCatalogue): readonly string[] {
+  const type = stage.entries.get("uses")?.value;
+  const schema = type?.kind === "scalar" ? catalogue.get(String(type.value))?.schema : undefined;
+  return isJsonObject(schema?.properties) ? Object.keys(schema.properties) : [];
 }
 
 export const wrongType = (name: string, expected: string, node: Located) =>

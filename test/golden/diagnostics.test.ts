@@ -1,0 +1,66 @@
+/**
+ * Every diagnostic code's whole screen. `<code>[.<case>].yaml` is the pipeline, the `.txt` beside it the screen; after a
+ * wanted change, `npx vitest run test/golden -u` writes the screens anew, to be read in the diff.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { catalog } from "../../src/diagnostics/catalog.ts";
+import { diagnose } from "../../src/diagnostics/diagnostic.ts";
+import { renderDiagnostics } from "../../src/diagnostics/render-diagnostic.ts";
+import { type LoadOptions, type LoadResult, loadPipeline } from "../../src/language/load-pipeline.ts";
+import { fixtureCatalogue } from "../language/fixture-catalogue.ts";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+
+/** Cases that need more than the file. */
+const options: Readonly<Record<string, Partial<LoadOptions>>> = {
+  "wrong-type": { overrides: ["epochs=fifty"] },
+  "unknown-param.override": { overrides: ["epochs=2", "epoch=3", "optimizer.momentum=0.9"] },
+  "unknown-profile": { profiles: ["quick", "quik"] },
+  "bad-override": { overrides: ["epochs", "epochs=2", "=3", "sizes=[1, 2", "a..b=1"] },
+  "missing-path": { exists: () => false, overrides: ["data=elsewhere/images.tar.gz", "data=../images.tar.gz"] },
+};
+
+const cases = readdirSync(`${folder}fixtures/language`)
+  .filter((name) => name.endsWith(".yaml"))
+  .map((name) => name.slice(0, -".yaml".length));
+
+function load(name: string): LoadResult {
+  const text = readFileSync(`${folder}fixtures/language/${name}.yaml`, "utf8");
+  const source = { file: `pipelines/${name}.yaml`, folder: "/project/pipelines", text };
+  return loadPipeline(
+    source,
+    { profiles: [], overrides: [], workingFolder: "/project", ...options[name] },
+    fixtureCatalogue,
+  );
+}
+
+describe("the screen of", () => {
+  test.each(cases.filter((name) => name !== "engine-unavailable"))("language/%s", async (name) => {
+    const result = load(name);
+    expect(result.pipeline).toBeUndefined();
+    expect(result.diagnostics.map(({ code }) => code)).toContain(`language/${name.split(".")[0]}`);
+    const screen = renderDiagnostics(result.diagnostics, result.texts, { color: false });
+    await expect(screen).toMatchFileSnapshot(`${folder}fixtures/language/${name}.txt`);
+  });
+
+  test("language/engine-unavailable, which the runner finds", async () => {
+    const { pipeline, texts } = load("engine-unavailable");
+    const train = pipeline!.stages.find(({ name }) => name === "train")!;
+    const words = {
+      stage: "train",
+      engine: "native",
+      reason: "it is not installed",
+      help: "install it with: pipe engine install",
+    };
+    const diagnostic = diagnose("language/engine-unavailable", words, train.spans.engine!);
+    const screen = renderDiagnostics([diagnostic], texts, { color: false });
+    await expect(screen).toMatchFileSnapshot(`${folder}fixtures/language/engine-unavailable.txt`);
+  });
+});
+
+test("every code of the catalogue has a screen", () => {
+  const shown = new Set(cases.map((name) => `language/${name.split(".")[0]}`));
+  expect([...shown].sort()).toEqual(Object.keys(catalog).sort());
+});
