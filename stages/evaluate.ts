@@ -1,7 +1,7 @@
 /** evaluate: a trained model on images it has not seen: metrics, predictions and the confusion matrix. */
 import { defineStage, type Facts, StageFailure } from "../src/contract.ts";
 import type { Engine } from "../src/ml/engine/engine.ts";
-import type { Metrics } from "../src/ml/metrics/evaluation-files.ts";
+import type { Metrics } from "../src/ml/checkpoint/evaluation-files.ts";
 import { modelFitProblems } from "../src/ml/train/model-fit.ts";
 import type { EvaluateParams } from "./generated/evaluate-params.ts";
 
@@ -39,7 +39,7 @@ export const evaluate = defineStage<EvaluateParams, Engine>({
     const { createImageSource } = await import("../src/ml/train/image-source.ts");
     const { evaluateNetwork } = await import("../src/ml/train/evaluate-network.ts");
     const { PredictionCollector } = await import("../src/ml/metrics/prediction-collector.ts");
-    const files = await import("../src/ml/metrics/evaluation-files.ts");
+    const files = await import("../src/ml/checkpoint/evaluation-files.ts");
 
     const { params, inputs, outputs, engine } = ctx;
     const model = readModelFiles((file) => inputs.model!.path(file));

@@ -40,7 +40,7 @@ export const train = defineStage<TrainParams, Engine>({
     const { openDataset } = await import("../src/ml/data/dataset.ts");
     const { createImageSource } = await import("../src/ml/train/image-source.ts");
     const { trainModel } = await import("../src/ml/train/train-model.ts");
-    const { writeHistory } = await import("../src/ml/train/history-file.ts");
+    const { writeHistory } = await import("../src/ml/checkpoint/history-file.ts");
 
     const { params, inputs, engine } = ctx;
     const { batchSize, seed, dropLast } = params;

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, type JsonObject } from "../../json.ts";
-import type { History } from "./history.ts";
+import type { History } from "../train/history.ts";
 
 export const HISTORY_FILE = "history.json";
 

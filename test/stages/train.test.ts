@@ -1,0 +1,223 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Artifact } from "../../src/contract.ts";
+import type { History } from "../../src/ml/train/history.ts";
+import { buildModel } from "../../stages/build-model.ts";
+import { evaluate } from "../../stages/evaluate.ts";
+import { train } from "../../stages/train.ts";
+import { bundleWorker } from "../bundle-worker.ts";
+import { learnableImages, normalizedImages } from "./learnable-images.ts";
+import { type StageRun, type StageWorkbench, stageWorkbench } from "./stage-workbench.ts";
+
+const sgd = { type: "sgd", learningRate: 0.05, momentum: 0.9 };
+const settings = { epochs: 2, batchSize: 8, optimizer: sgd, seed: 1, logInterval: 1, trainAccuracy: "running" };
+
+let workbench: StageWorkbench;
+let model: Artifact;
+let images: Artifact;
+let valid: Artifact;
+beforeAll(async () => {
+  workbench = stageWorkbench();
+  const resnet = { block: "basic", layers: [1, 1, 1, 1], numClasses: 3, imageSize: 6, seed: 2 };
+  model = (await workbench.run(buildModel, resnet, {})).outputs.model!;
+  images = normalizedImages(workbench, learnableImages(workbench, "train", { count: 18 }), 6);
+  valid = normalizedImages(workbench, learnableImages(workbench, "valid", { count: 6 }), 6);
+});
+afterAll(() => workbench.remove());
+
+const historyOf = ({ outputs }: StageRun): History =>
+  JSON.parse(readFileSync(outputs.history!.path("history.json"), "utf8"));
+const digests = ({ outputs }: StageRun) => Object.values(outputs).map(({ digest }) => digest);
+
+describe("train", () => {
+  let straight: StageRun;
+  beforeAll(async () => {
+    straight = await workbench.run(train, settings, { model, train: images, valid });
+  });
+
+  test("leaves a model with its architecture and layer table, and a history without a clock", () => {
+    const { outputs } = straight;
+    expect(outputs.model!.files.map(({ path }) => path)).toEqual([
+      "architecture.json",
+      "layers.txt",
+      "model.safetensors",
+    ]);
+    for (const file of ["architecture.json", "layers.txt"])
+      expect(readFileSync(outputs.model!.path(file))).toEqual(readFileSync(model.path(file)));
+    const history = historyOf(straight);
+    expect(Object.keys(history).sort()).toEqual(["batchSize", "bestEpoch", "epochs", "iterationsPerEpoch", "loss"]);
+    expect(history).toMatchObject({ batchSize: 8, iterationsPerEpoch: 2 });
+    expect(history.loss).toHaveLength(4);
+    expect(Object.keys(history.epochs[0]!).sort()).toEqual(
+      ["epoch", "improved", "learningRate", "trainAccuracy", "trainLoss", "validAccuracy", "validLoss"].sort(),
+    );
+  });
+
+  test("says what it reached and how fast, and leaves no tensor", () => {
+    expect(Object.keys(straight.metrics).sort()).toEqual(
+      ["bestEpoch", "epochs", "trainAccuracy", "trainLoss", "validAccuracy", "validLoss"].sort(),
+    );
+    expect(Object.keys(straight.measurements).sort()).toEqual(
+      ["elapsedSeconds", "imagesPerSecond", "secondsPerEpoch", "waitingShare"].sort(),
+    );
+    expect(straight.progress).toHaveLength(4);
+    expect(straight.progress[2]).toMatchObject({ phase: "epoch 2/2", done: 3, total: 4, unit: "steps" });
+    expect(Object.keys(straight.progress[2]!.figures!)).toEqual(
+      expect.arrayContaining(["epoch", "loss", "accuracy", "imagesPerSecond", "etaSeconds"]),
+    );
+    expect(straight.lines[0]).toMatch(/^Epoch: 001\/002 \| Batch 0001\/0002 \| Loss: /);
+    expect(straight.liveTensors).toBe(0);
+  });
+
+  test("stopped in the middle of an epoch, it goes on to the same bytes", async () => {
+    const fresh = stageWorkbench();
+    const inputs = { model, train: images, valid };
+    try {
+      await expect(fresh.run(train, settings, inputs, { stopAfter: 3 })).rejects.toThrow("stopped by the test");
+      const resumed = await fresh.run(train, settings, inputs);
+      expect(resumed.progress).toHaveLength(1);
+      expect(resumed.lines[0]).toBe("Resumed in epoch 2, after batch 1");
+      expect(digests(resumed)).toEqual(digests(straight));
+    } finally {
+      fresh.remove();
+    }
+  });
+
+  test("one more epoch trains one; another learning rate trains all; another log interval none", async () => {
+    const steps = async (given: object) =>
+      (await workbench.run(train, { ...settings, ...given }, { model, train: images, valid })).progress.length;
+    expect(await steps({ epochs: 3 })).toBe(2);
+    expect(await steps({ logInterval: 50 })).toBe(0);
+    expect(await steps({ epochs: 1, optimizer: { ...sgd, learningRate: 0.01 } })).toBe(2);
+  });
+
+  test("worker threads change no bit", async () => {
+    const worker = await bundleWorker("src/ml/data/loader-worker.ts");
+    const fresh = stageWorkbench();
+    try {
+      const threaded = await fresh.run(
+        train,
+        settings,
+        { model, train: images, valid },
+        { threads: 2, loader: worker.path },
+      );
+      expect(digests(threaded)).toEqual(digests(straight));
+    } finally {
+      fresh.remove();
+      worker.remove();
+    }
+  });
+
+  test("a diverging training fails with the step and a hint, without a stack", async () => {
+    const optimizer = { type: "sgd", learningRate: 1e30 };
+    await expect(
+      workbench.run(train, { ...settings, optimizer }, { model, train: images, valid }),
+    ).rejects.toMatchObject({
+      name: "StageFailure",
+      message: expect.stringMatching(/^the loss is .* at epoch 1, step 2 of 2, learning rate 1e\+30: the first layer/),
+      help: expect.stringContaining("lower optimizer.learningRate"),
+    });
+  });
+});
+
+test("a small ResNet learns images that can be told apart, and evaluate measures that it does", async () => {
+  const given = {
+    ...settings,
+    epochs: 4,
+    batchSize: 6,
+    optimizer: { type: "sgd", learningRate: 0.02, momentum: 0.9 },
+    schedule: { type: "cosine" },
+  };
+  const trained = await workbench.run(train, given, { model, train: images, valid });
+  expect(historyOf(trained).loss.at(-1)).toBeLessThan(0.05);
+  expect(trained.metrics.validAccuracy).toBe(1);
+  const test = learnableImages(workbench, "test", { count: 10, classNames: ["red", "green", "blue"] });
+  const measured = await workbench.run(
+    evaluate,
+    { batchSize: 4 },
+    { model: trained.outputs.model!, test: normalizedImages(workbench, test, 6) },
+  );
+  expect(measured.metrics).toMatchObject({ testAccuracy: 1, top5: 1 });
+  expect(measured.metrics.testLoss).toBeLessThan(0.2);
+});
+
+describe("train is refused", () => {
+  const facts = { model: { classes: 10, channels: 3 }, train: { classes: 10, channels: 3, count: 100 } };
+  const base = { epochs: 1, batchSize: 8, optimizer: sgd, seed: 1 };
+
+  test("nothing is wrong with a plain one", () => {
+    expect(workbench.check(train, base, facts)).toEqual([]);
+    expect(workbench.check(train, base, { model: {}, train: {} })).toEqual([]);
+  });
+
+  test("where the model's classes or channels are not the images'", () => {
+    expect(workbench.check(train, base, { ...facts, train: { classes: 100, channels: 1 } })).toEqual([
+      { path: "inputs.train", message: "the model tells 10 classes apart, and the images of `train` have 100" },
+      { path: "inputs.train", message: "the model takes images of 3 channels, and those of `train` have 1 channel" },
+    ]);
+    expect(workbench.check(train, base, { ...facts, valid: { classes: 5 } })).toEqual([
+      { path: "inputs.valid", message: "the model tells 10 classes apart, and the images of `valid` have 5" },
+    ]);
+  });
+
+  test("where something needs validation images and there are none", () => {
+    const given = {
+      ...base,
+      schedule: { type: "plateau" },
+      select: "best",
+      earlyStop: { metric: "validLoss", patience: 3 },
+    };
+    expect(workbench.check(train, given, facts).map(({ path }) => path)).toEqual([
+      "with.select",
+      "with.schedule.metric",
+      "with.earlyStop.metric",
+    ]);
+    expect(workbench.check(train, given, { ...facts, valid: {} })).toEqual([]);
+    const onLoss = { ...base, schedule: { type: "plateau", metric: "minibatchLoss" } };
+    expect(workbench.check(train, onLoss, facts)).toEqual([]);
+  });
+
+  test("where nesterov has no momentum, or a batch more images than there are", () => {
+    expect(
+      workbench.check(train, { ...base, optimizer: { type: "sgd", learningRate: 1, nesterov: true } }, facts),
+    ).toEqual([{ path: "with.optimizer.nesterov", message: expect.stringContaining("momentum is 0") }]);
+    expect(workbench.check(train, { ...base, batchSize: 101 }, facts)).toEqual([
+      {
+        path: "with.batchSize",
+        message: "100 training images do not fill one batch of 101, and smaller batches are dropped",
+      },
+    ]);
+    expect(workbench.check(train, { ...base, batchSize: 101, dropLast: false }, facts)).toEqual([]);
+  });
+});
+
+test("defaults are filled inside the chosen optimiser and schedule", () => {
+  const optimizer = { type: "adamw" };
+  const filled = workbench.params(train, {
+    epochs: 1,
+    batchSize: 1,
+    optimizer,
+    schedule: { type: "plateau" },
+    seed: 0,
+  });
+  expect(filled.optimizer).toEqual({
+    type: "adamw",
+    learningRate: 0.001,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weightDecay: 0.01,
+    weightDecayOn: "all",
+  });
+  expect(filled.schedule).toEqual({
+    type: "plateau",
+    metric: "validAccuracy",
+    mode: "auto",
+    factor: 0.1,
+    patience: 10,
+    threshold: 0.0001,
+    thresholdMode: "rel",
+    cooldown: 0,
+    minLr: 0,
+  });
+});
