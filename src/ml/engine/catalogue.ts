@@ -43,10 +43,10 @@ export function resolveEngine(
   setting: "auto" | InstalledEngineName,
   root: string = engineRoot(),
 ): EngineChoice | EngineUnavailable {
-  const wanted = setting === "auto" ? [describeNative(root), describeWasm()] : [describe(setting, root)];
-  const found = wanted.find((entry) => entry.available);
-  if (found !== undefined) return { name: found.name, version: found.version, folder: found.folder };
-  const { name, problem, help } = wanted.at(-1)!;
+  const native = setting === "auto" ? describeNative(root) : undefined;
+  const entry = native?.available === true ? native : describe(setting === "auto" ? "wasm" : setting, root);
+  const { name, available, version, folder, problem, help } = entry;
+  if (available) return { name, version, folder };
   return { problem: `the ${name} engine is not available: ${problem}`, help: help ?? "" };
 }
 
