@@ -33,13 +33,17 @@ export function describeDense(run: RunCase): void {
 
   describe("softmax and cross-entropy", () => {
     test.each([
-      ["ordinary logits", 1],
-      ["logits so large that a naive exponential overflows", 1000],
-      ["logits that are all equal", 0],
-    ])("%s give the right loss, gradient and probabilities", (_, spread) =>
+      ["ordinary logits", 1, 0],
+      ["logits so large that a naive exponential overflows", 1000, 0],
+      ["logits so far below zero that it underflows", 3, -1000],
+      ["logits that are all equal", 0, 0],
+    ])("%s give the right loss, gradient and probabilities", (_, spread, offset) =>
       run(async (bench) => {
         const drawnLogits = drawn("logits", 6, 5);
-        const logits: Values = { shape: drawnLogits.shape, data: drawnLogits.data.map((u) => Math.fround(u * spread)) };
+        const logits: Values = {
+          shape: drawnLogits.shape,
+          data: drawnLogits.data.map((u) => Math.fround(u * spread + offset)),
+        };
         const labels = [0, 4, 2, 2, 1, 3];
         const indices = bench.keep(bench.engine.upload(Int32Array.from(labels), [6]));
         const expected = reference.softmaxCrossEntropy(logits, labels);

@@ -33,7 +33,13 @@ export function describeMemory(
         const tensor = bench.keep(engine.upload(data, [3]));
         const variable = bench.variable({ shape: [3], data: Float64Array.from(data) });
         engine.assign(variable, data);
-        data.fill(9);
+        const pixels = Uint8Array.of(1, 2, 3);
+        const labels = Int32Array.of(1, 2, 3);
+        const [images, indices] = [bench.keep(engine.upload(pixels, [3])), bench.keep(engine.upload(labels, [3]))];
+        for (const array of [data, pixels, labels]) array.fill(9);
+        for (const handle of [images, indices]) (await engine.download(handle)).fill(8);
+        expect(await engine.download(images)).toEqual(Uint8Array.of(1, 2, 3));
+        expect(await engine.download(indices)).toEqual(Int32Array.of(1, 2, 3));
         (await engine.download(tensor)).fill(8);
         (await engine.download(variable)).fill(8);
         expect(await engine.download(tensor)).toEqual(Float32Array.of(1, 2, 3));
