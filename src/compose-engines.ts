@@ -41,20 +41,23 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
     list: ({ selfTest }) => Promise.all(listEngines(root).map((entry) => toListing(entry, selfTest))),
     async install({ gpu, libraryFolder, onProgress, signal }) {
       const { installNativeEngine, EngineInstallFailure } = await import("./ml/engine/native/install.ts");
+      const { selfTestInProcess } = await import("./ml/engine/self-test-process.ts");
+      let note: string | undefined;
       try {
-        await installNativeEngine({
+        ({ note } = await installNativeEngine({
           root,
           gpu,
           ...(libraryFolder === undefined ? {} : { libraryFolder }),
-          selfTestProgram,
+          selfTest: (folder) => selfTestInProcess(selfTestProgram, { name: "native", folder }, { signal }),
           onProgress,
           signal,
-        });
+        }));
       } catch (error) {
         if (error instanceof EngineInstallFailure) throw new EngineInstallRefused(error.message, error.help);
         throw error;
       }
-      return toListing(listEngines(root).find(({ name }) => name === "native")!, true);
+      const listing = await toListing(listEngines(root).find(({ name }) => name === "native")!, true);
+      return note === undefined ? listing : { ...listing, problem: note };
     },
     shouldInstall: () => findInstalled(root) === undefined && readRefusal(root) === undefined,
     refusal: () => (findInstalled(root) === undefined ? readRefusal(root) : undefined),

@@ -73,9 +73,10 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
 
 /** A word that names a file, or a pipeline in `pipelines/`; without one, the only pipeline there is. */
 function findPipelineFile(app: App, words: readonly string[]): { readonly file: string; readonly rest: readonly string[] } {
+  const file = words.find((word) => /\.ya?ml$/.test(word));
+  if (file !== undefined) return { file, rest: words.filter((word) => word !== file) };
   const [first, ...rest] = words;
   if (first !== undefined) {
-    if (/\.ya?ml$/.test(first)) return { file: first, rest };
     const named = join("pipelines", `${first}.yaml`);
     if (app.files.stat(resolve(app.cwd, named)) !== undefined) return { file: named, rest };
   }

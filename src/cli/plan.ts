@@ -3,6 +3,7 @@ import { planRun } from "../execute/plan.ts";
 import { renderPlan } from "../report/render-plan.ts";
 import type { App, ExitCode } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
+import { quickHint } from "./quick-hint.ts";
 import { openPipeline, type PipelineOptions } from "./open-pipeline.ts";
 import { resolveEngines } from "./resolve-engines.ts";
 
@@ -24,7 +25,7 @@ export async function planCommand(app: App, words: readonly string[], options: P
     for (const { trace: _trace, ...stage } of plan) app.out.write(`${JSON.stringify(stage)}\n`);
     return 0;
   }
-  const hint = options.profile.length === 0 ? { hint: `for a first look: pipe run ${opened.pipeline.file} --profile quick` } : {};
+  const hint = quickHint(opened.pipeline);
   app.out.write(`${renderPlan(plan, { color: app.out.color, columns: app.out.columns(), ...hint })}\n`);
   return 0;
 }

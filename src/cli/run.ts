@@ -12,6 +12,7 @@ import type { Reporter } from "../report/reporter.ts";
 import type { App, ExitCode } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
 import { type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { quickHint } from "./quick-hint.ts";
 import { resolveEngines } from "./resolve-engines.ts";
 import { writeReport } from "./write-report.ts";
 
@@ -143,7 +144,7 @@ function recordEvents(workspace: Workspace, runId: string, report: (event: RunEv
 function announceLongRun(app: App, opened: OpenedPipeline, plan: readonly DetailedStage[], options: RunOptions): void {
   const expectedMs = plan.reduce((sum, stage) => sum + (stage.decision === "fresh" ? 0 : (stage.expectedMs ?? 0)), 0);
   if (options.json || expectedMs < LONG_RUN_MS) return;
-  const hint = options.profile.length === 0 ? { hint: `for a first look: pipe run ${opened.pipeline.file} --profile quick` } : {};
+  const hint = quickHint(opened.pipeline);
   app.err.write(`${renderPlan(plan, { color: app.err.color, columns: app.err.columns(), ...hint })}\n`);
 }
 

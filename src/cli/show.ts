@@ -1,6 +1,8 @@
 /** `pipe show <stage>`: what a stage has produced; with `--path` where its bytes are in the store. */
 import { join, relative } from "node:path";
 import { pipelineFolderName, readLastRun } from "../execute/last-run.ts";
+import type { Workspace } from "../execute/workspace.ts";
+import type { JsonObject } from "../json.ts";
 import type { StageRecord } from "../record.ts";
 import { renderShow } from "../report/render-show.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
@@ -10,6 +12,19 @@ export interface ShowOptions extends PipelineOptions {
   /** Print store paths: of all files, or of `output/file`. */
   readonly path: string | boolean;
   readonly json: boolean;
+}
+
+const CARD_FILE = "card.json";
+
+/** A dataset's card says what it turned out to be: more than was known before it was made. */
+function withCards({ artifacts, files, layout }: Workspace, outputs: StageRecord["outputs"]): StageRecord["outputs"] {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, output]) => {
+      const card = artifacts.listing(output.digest)?.files.find(({ path }) => path === CARD_FILE);
+      const text = card === undefined ? undefined : files.readText(layout.object(card.digest));
+      return [name, text === undefined ? output : { ...output, facts: { ...output.facts, ...(JSON.parse(text) as JsonObject) } }];
+    }),
+  );
 }
 
 export async function showCommand(app: App, words: readonly string[], options: ShowOptions): Promise<ExitCode> {
@@ -47,7 +62,7 @@ export async function showCommand(app: App, words: readonly string[], options: S
     fingerprint: trace.fingerprint,
     durationMs: trace.durationMs,
     params: trace.manifest.params,
-    outputs: trace.outputs,
+    outputs: withCards(workspace, trace.outputs),
     metrics: trace.metrics,
     measurements: trace.measurements,
     warnings: trace.warnings,

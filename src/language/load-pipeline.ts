@@ -112,6 +112,7 @@ function load(
     file: source.file,
     folder: source.folder,
     profiles: options.profiles,
+    availableProfiles: [...(mapOf(outer, "profiles", () => undefined)?.entries.keys() ?? [])],
     params: toJsonObject(variables.params),
     stages: [...drafts.keys()].flatMap((name) => stages.get(name) ?? []),
   };

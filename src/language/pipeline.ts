@@ -14,6 +14,8 @@ export interface Pipeline {
   readonly folder: string;
   /** In the order given. */
   readonly profiles: readonly string[];
+  /** Names of all profiles of the file. */
+  readonly availableProfiles: readonly string[];
   /** After profiles and `--param`. */
   readonly params: JsonObject;
   /** In file order. */
