@@ -28,12 +28,13 @@ export function renderReport(
   const live = runtime !== undefined && charts.some(({ source }) => source !== undefined);
   const sections = [
     renderHead(record),
+    ...renderFailures(record),
     renderMetrics(record),
-    ...renderNotes(record),
+    ...renderWarnings(record),
     section("Stage graph", `<div class="card graph">${renderGraph(record)}</div>`),
     charts.length === 0
       ? ""
-      : section("Charts", `<div class="charts">${charts.map((c, i) => card(renderFigure(c, i))).join("")}</div>`),
+      : section("Charts", `<div class="charts">${charts.map((c, i) => renderFigure(c, i)).join("")}</div>`),
     section("Stage by stage", `<div class="card stages">${renderStages(record)}</div>`),
     `<div class="pair">${section("Params", `<div class="card">${renderParams(record.params)}</div>`)}${section("Environment", `<div class="card">${renderEnvironment(record)}</div>`)}</div>`,
     `<footer>Written by tfpipe ${escapeHtml(record.environment.tfpipe)}. This file needs nothing beside it.</footer>`,
@@ -96,19 +97,21 @@ function renderMetrics({ stages }: RunRecord): string {
   return cards.length === 0 ? "" : `<div class="metrics">${cards.join("")}</div>`;
 }
 
-function renderNotes({ stages }: RunRecord): readonly string[] {
-  return stages.flatMap(({ stage, failure, warnings }) => [
-    ...(failure === undefined
-      ? []
-      : [
-          `<div class="card note failure"><p><b class="bad">${escapeHtml(stage)} failed:</b> ${escapeHtml(failure.message)}</p>` +
-            `${failure.help === undefined ? "" : `<p class="soft">${escapeHtml(failure.help)}</p>`}` +
-            `${failure.lastOutput.length === 0 ? "" : `<pre>${escapeHtml(failure.lastOutput.join("\n"))}</pre>`}</div>`,
-        ]),
-    ...warnings.map(
+function renderFailures({ stages }: RunRecord): readonly string[] {
+  return stages.flatMap(({ stage, failure }) => {
+    if (failure === undefined) return [];
+    const help = failure.help === undefined ? "" : `<p class="soft">${escapeHtml(failure.help)}</p>`;
+    const output = failure.lastOutput.length === 0 ? "" : `<pre>${escapeHtml(failure.lastOutput.join("\n"))}</pre>`;
+    return `<div class="card note failure"><p><b class="bad">${escapeHtml(stage)} failed:</b> ${escapeHtml(failure.message)}</p>${help}${output}</div>`;
+  });
+}
+
+function renderWarnings({ stages }: RunRecord): readonly string[] {
+  return stages.flatMap(({ stage, warnings }) =>
+    warnings.map(
       (line) => `<div class="card note"><p><b class="due">${escapeHtml(stage)}:</b> ${escapeHtml(line)}</p></div>`,
     ),
-  ]);
+  );
 }
 
 function renderGraph({ stages }: RunRecord): string {
@@ -148,10 +151,6 @@ function renderEnvironment({ environment, stages }: RunRecord): string {
 
 function section(title: string, content: string): string {
   return `<section><h2>${title}</h2>${content}</section>`;
-}
-
-function card(figure: string): string {
-  return figure.replace('class="chart"', 'class="chart card"');
 }
 
 /** A script's text must not end its element. */

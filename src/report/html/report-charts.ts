@@ -70,9 +70,11 @@ export function renderFigure(chart: ReportChart, index: number): string {
       : `<img alt="${escapeHtml(chart.title)}" src="data:image/svg+xml;base64,${Buffer.from(chart.svg).toString("base64")}">`;
   const save =
     chart.svg === undefined ? "" : `<a class="save" download="${escapeHtml(chart.name)}.svg" href="#">save as SVG</a>`;
+  // Wide charts get more of a row; a little shrinking is better than a row of its own.
+  const width = Number(/<svg[^>]*\swidth="([0-9.]+)"/.exec(chart.svg ?? "")?.[1] ?? 700);
   return (
-    `<figure class="chart" data-chart="${index}"><div class="view">${picture}</div>` +
-    `<figcaption><span>${escapeHtml(chart.stage)} / ${escapeHtml(chart.name)}</span><span class="hint"></span>${save}</figcaption></figure>`
+    `<figure class="chart card" style="flex:${Math.round(width)} 1 ${Math.round(0.8 * width)}px" data-chart="${index}"><div class="view">${picture}</div>` +
+    `<figcaption><span>${escapeHtml(chart.stage)} / ${escapeHtml(chart.name)}</span>${save}</figcaption></figure>`
   );
 }
 

@@ -17,7 +17,7 @@ h3{font-size:12px;font-weight:600;color:var(--soft);margin:0 0 6px}
 .chip{display:inline-block;border-radius:5px;padding:1px 8px;font-size:12px;background:var(--card);border:1px solid var(--line);color:var(--soft)}
 .good{color:var(--good)}.calm{color:var(--calm)}.due{color:var(--due)}.bad{color:var(--bad)}.quiet{color:var(--quiet)}
 .card{background:var(--card);border:1px solid var(--line);border-radius:9px;box-shadow:var(--shadow);padding:16px 18px}
-.metrics{display:flex;flex-wrap:wrap;gap:10px;margin-top:20px}
+.metrics{display:flex;flex-wrap:wrap;gap:10px;margin-top:16px}
 .metric{flex:0 1 auto;min-width:132px;padding:10px 16px}
 .metric b{display:block;font-size:21px;line-height:1.25;font-weight:600}
 .metric span{color:var(--soft);font-size:12px}
@@ -25,8 +25,8 @@ h3{font-size:12px;font-weight:600;color:var(--soft);margin:0 0 6px}
 .note p{margin:2px 0}
 .graph{overflow-x:auto}.graph svg{display:block;max-width:none}
 .charts{display:flex;flex-wrap:wrap;gap:14px;align-items:stretch}
-figure{margin:0;flex:1 1 700px;min-width:0;display:flex;flex-direction:column}
-figure .view{position:relative;flex:1;display:flex;justify-content:center;align-items:center}
+figure{margin:0;min-width:0;display:flex;flex-direction:column}
+figure .view{position:relative;flex:1;display:flex;justify-content:center;align-items:flex-start}
 figure img{max-width:100%;height:auto;border-radius:5px}
 figure .live>svg{max-width:100%;height:auto;display:block;overflow:visible}
 figcaption{display:flex;gap:12px;justify-content:space-between;color:var(--soft);font-size:12px;margin-top:8px;border-top:1px solid var(--line);padding-top:8px}
@@ -45,19 +45,21 @@ details[open] summary b::before{transform:rotate(90deg)}
 summary .time{text-align:right}
 summary .reason{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .track{height:6px;border-radius:3px;background:var(--well)}.track i{display:block;height:100%;border-radius:3px;background:currentColor;min-width:2px}
-.inside{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:18px 28px;padding:6px 18px 20px 32px}
+.inside{display:grid;grid-template-columns:repeat(auto-fit,minmax(330px,1fr));gap:18px 32px;padding:6px 18px 20px 32px}
 .inside>*{min-width:0}
 .wide{grid-column:1/-1}
 table{border-collapse:collapse;width:100%;font-size:13px}
 td,th{padding:3px 14px 3px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-th{font-weight:400;color:var(--soft);width:40%}
+th{font-weight:400;color:var(--soft);width:1%;white-space:nowrap;padding-right:22px}
 tr:last-child>*{border-bottom:0}
 code,pre{font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 pre{margin:6px 0 0;padding:10px 12px;background:var(--well);border-radius:6px;overflow-x:auto;white-space:pre-wrap}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:0 14px}
 .pair section{display:flex;flex-direction:column}.pair .card{flex:1}
 footer{margin-top:34px;color:var(--soft);font-size:12px}
-@media (max-width:760px){summary{grid-template-columns:1fr auto auto}summary .type,summary .track,summary .reason{display:none}}
-@media print{:root{color-scheme:light;--page:#fff;--well:#f4f6f8}body{font-size:11px}main{max-width:none;padding:0}
-.card,figure,details,.metric{break-inside:avoid;box-shadow:none}h2{break-after:avoid}figure{flex-basis:100%}.graph svg{max-width:100%;height:auto}.save,.hint,#tip,.cross-hair{display:none!important}}
+@media screen and (max-width:760px){figure{flex-basis:100%!important}summary{grid-template-columns:1fr auto auto}summary .type,summary .track,summary .reason{display:none}}
+@media print{:root{color-scheme:light;--page:#fff;--well:#eef1f4}body{font-size:11px}main{max-width:none;padding:0}
+.card,details,.metric{box-shadow:none}.card,figure{break-inside:avoid}h2{break-after:avoid;margin-top:20px}
+.charts,.pair{display:block}.charts figure{margin-bottom:12px}figure .view{display:block}figure .live>svg,figure img{margin:0 auto;max-height:100mm;width:auto}
+summary{grid-template-columns:1.2fr 1fr .8fr .8fr 1.2fr 3fr}.graph svg{max-width:100%;height:auto}.save,#tip,.cross-hair{display:none!important}}
 `;
