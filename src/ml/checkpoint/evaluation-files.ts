@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, type JsonObject } from "../../json.ts";
-import { writeSafetensors } from "./safetensors.ts";
 import type { ClassMetrics, ConfusionMatrix } from "../metrics/confusion-matrix.ts";
+import { writeSafetensors } from "./safetensors.ts";
 
 export interface Metrics {
   /** Mean cross-entropy. */

@@ -7,6 +7,8 @@
  * file's end is refused with the reason, before a byte of data is believed.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { canonicalJson } from "../../json.ts";
+import { repeatedKey } from "./repeated-key.ts";
 
 export type SafetensorsDType = "F32" | "F64" | "F16" | "BF16" | "I64" | "I32" | "U8" | "BOOL";
 export type SafetensorsArray = Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array;
@@ -37,6 +39,9 @@ const ELEMENT_BYTES: Readonly<Record<SafetensorsDType, number>> = {
 };
 /** As the reference implementation: a header larger than this is an attack, not a model. */
 const MAX_HEADER_BYTES = 100_000_000;
+/** One call to read or write takes no more than 2 GiB. */
+const CHUNK_BYTES = 0x40000000;
+const METADATA = "__metadata__";
 
 export class SafetensorsError extends Error {
   constructor(path: string, problem: string) {
@@ -51,9 +56,14 @@ export function writeSafetensors(
   tensors: Readonly<Record<string, StoredTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  for (const [name, { shape, data }] of Object.entries(tensors))
+  for (const [name, { dtype, shape, data }] of Object.entries(tensors)) {
     if (elementCount(shape) !== data.length)
       throw new Error(`tensor ${name}: shape [${shape}] has ${elementCount(shape)} elements, the data ${data.length}`);
+    if (data.BYTES_PER_ELEMENT !== ELEMENT_BYTES[dtype])
+      throw new Error(
+        `tensor ${name}: ${dtype} has ${ELEMENT_BYTES[dtype]} bytes an element, the data ${data.BYTES_PER_ELEMENT}`,
+      );
+  }
   const writer = createSafetensors(path, tensors, metadata);
   try {
     for (const [name, { data }] of Object.entries(tensors))
@@ -78,23 +88,20 @@ export function createSafetensors(
   layouts: Readonly<Record<string, TensorLayout>>,
   metadata: Readonly<Record<string, string>> = {},
 ): SafetensorsWriter {
-  const header: Record<string, unknown> = {};
-  if (Object.keys(metadata).length > 0)
-    header.__metadata__ = Object.fromEntries(
-      Object.keys(metadata)
-        .sort()
-        .map((key) => [key, metadata[key]]),
-    );
+  // Put together by hand: an object would move names like "10" to the front, and lose "__proto__".
+  const members: string[] = [];
+  if (Object.keys(metadata).length > 0) members.push(`"${METADATA}":${canonicalJson(metadata)}`);
   const ranges = new Map<string, { readonly begin: number; readonly end: number }>();
   let offset = 0;
   for (const name of Object.keys(layouts).sort()) {
     const { dtype, shape } = layouts[name]!;
     const end = offset + elementCount(shape) * ELEMENT_BYTES[dtype];
-    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    if (name === METADATA) throw new Error(`a tensor cannot be called ${METADATA}`);
+    members.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [offset, end] })}`);
     ranges.set(name, { begin: offset, end });
     offset = end;
   }
-  let text = Buffer.from(JSON.stringify(header), "utf8");
+  let text = Buffer.from(`{${members.join(",")}}`, "utf8");
   text = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, 0x20)]);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
@@ -138,12 +145,17 @@ export function openSafetensors(path: string): Safetensors {
     const headerBytes = Number(readAt(file, 0, 8).readBigUInt64LE());
     if (headerBytes > MAX_HEADER_BYTES || 8 + headerBytes > sizeBytes)
       return refuse(`its header claims ${headerBytes} bytes of ${sizeBytes}`);
+    let text: string;
     let header: unknown;
     try {
-      header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(readAt(file, 8, headerBytes)));
+      text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readAt(file, 8, headerBytes));
+      header = JSON.parse(text);
     } catch {
       return refuse("its header is not JSON");
     }
+    const repeated = repeatedKey(text);
+    // Readers differ in which of the two they believe.
+    if (repeated !== undefined) return refuse(`its header says ${JSON.stringify(repeated)} twice`);
     return checkHeader(header, 8 + headerBytes, sizeBytes, refuse);
   });
   return {
@@ -159,20 +171,21 @@ export function openSafetensors(path: string): Safetensors {
 }
 
 function checkHeader(header: unknown, dataStart: number, sizeBytes: number, refuse: (problem: string) => never) {
-  if (typeof header !== "object" || header === null || Array.isArray(header))
-    return refuse("its header is not an object");
+  if (!isObject(header)) return refuse("its header is not an object");
   const entries = new Map<string, TensorEntry>();
   let metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(header)) {
-    if (name === "__metadata__") {
-      if (typeof value !== "object" || value === null || Object.values(value).some((v) => typeof v !== "string"))
+    if (name === METADATA) {
+      if (!isObject(value) || Object.values(value).some((v) => typeof v !== "string"))
         return refuse("its metadata is not a map of strings");
       metadata = value as Record<string, string>;
       continue;
     }
-    const { dtype, shape, data_offsets: offsets } = value as { dtype: unknown; shape: unknown; data_offsets: unknown };
+    if (!isObject(value)) return refuse(`tensor ${name} is described by something that is no object`);
+    const { dtype, shape, data_offsets: offsets } = value;
+    if (typeof dtype !== "string" || !Object.hasOwn(ELEMENT_BYTES, dtype))
+      return refuse(`tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}`);
     const elementBytes = ELEMENT_BYTES[dtype as SafetensorsDType];
-    if (elementBytes === undefined) return refuse(`tensor ${name} has the unknown dtype ${String(dtype)}`);
     if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2)
       return refuse(`tensor ${name} has a malformed shape or offsets`);
     const [begin, end] = [dataStart + offsets[0]!, dataStart + offsets[1]!];
@@ -190,6 +203,10 @@ function checkHeader(header: unknown, dataStart: number, sizeBytes: number, refu
   }
   if (position !== sizeBytes) return refuse(`${sizeBytes - position} bytes after the last tensor belong to none`);
   return { entries, metadata };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isSizes(value: unknown): value is number[] {
@@ -233,7 +250,7 @@ function readAt(file: number, position: number, length: number): Buffer {
   // Not Buffer.allocUnsafe: typed arrays over the result need its memory aligned and its own.
   const buffer = Buffer.from(new ArrayBuffer(length));
   for (let done = 0; done < length; ) {
-    const count = readSync(file, buffer, done, length - done, position + done);
+    const count = readSync(file, buffer, done, Math.min(length - done, CHUNK_BYTES), position + done);
     if (count === 0) throw new Error("the file ended while it was read");
     done += count;
   }
@@ -242,5 +259,5 @@ function readAt(file: number, position: number, length: number): Buffer {
 
 function writeAt(file: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; )
-    done += writeSync(file, bytes, done, Math.min(bytes.length - done, 0x40000000), position + done);
+    done += writeSync(file, bytes, done, Math.min(bytes.length - done, CHUNK_BYTES), position + done);
 }
