@@ -56,14 +56,14 @@ export function fillNetwork(engine: Engine, description: ModelDescription): Fill
   const refill = () =>
     network.loadStateDict(
       Object.fromEntries(
-        entries.map(({ name, shape }) => [name, { dtype: "F32", shape, data: Float32Array.from(fill(name, shape)) }]),
+        entries.map(({ name, shape }) => [name, { dtype: "F32", shape, data: new Float32Array(fill(name, shape)) }]),
       ),
     );
   refill();
   return {
     engine,
     network,
-    upload: (data, shape) => engine.upload(Float32Array.from(data), shape),
+    upload: (data, shape) => engine.upload(new Float32Array(data), shape),
     download: async (tensor) => Float64Array.from(await engine.download(tensor)),
     read: async (name) => Float64Array.from((await network.stateDict())[name]!.data as Float32Array),
     refill,

@@ -64,7 +64,7 @@ describe("running", () => {
     );
     expect(readFileSync(join(output, "layers.txt"), "utf8")).toBe(`${lines.join("\n")}\n`);
     expect(lines[0]).toBe("resnet-basic-1-1-1-1: 32 x 32 x 3 images, 10 classes");
-    expect(lines.at(-1)).toMatch(/^total +4,906,570 +\d/);
+    expect(lines.at(-1)).toMatch(/^total +4,910,922 +\d/);
     expect(model.state["conv1.weight"]).toEqual(initialState(model.description, 1)["conv1.weight"]);
     expect(openSafetensors(join(output, "model.safetensors")).metadata).toEqual({ format: "pt" });
   });

@@ -22,35 +22,36 @@ export function engineShape({ shape, layout }: StateEntry): readonly number[] {
 
 /** `data` of `entry` from PyTorch's layout to an engine's: a new array, except for vectors. */
 export function toEngineLayout<Data extends FloatArray>(entry: StateEntry, data: Data): Data {
-  return permute(entry, data, (to, from, engineIndex, torchIndex) => {
-    to[engineIndex] = from[torchIndex]!;
-  });
+  return transpose(entry, data, true);
 }
 
 /** `data` of `entry` from an engine's layout to PyTorch's: a new array, except for vectors. */
 export function toTorchLayout<Data extends FloatArray>(entry: StateEntry, data: Data): Data {
-  return permute(entry, data, (to, from, engineIndex, torchIndex) => {
-    to[torchIndex] = from[engineIndex]!;
-  });
+  return transpose(entry, data, false);
 }
 
-/** Both layouts are [rows, columns] and [columns', rows] with the columns reordered: O x (I H W) and (H W I) x O. */
-function permute<Data extends FloatArray>(
-  { shape, layout }: StateEntry,
-  data: Data,
-  copy: (to: Data, from: Data, engineIndex: number, torchIndex: number) => void,
-): Data {
+/** How many rows are walked side by side: a cache line of each stays in the first-level cache. */
+const TILE_ROWS = 64;
+
+/**
+ * PyTorch has rows of channels x positions, engines the transpose with its columns in the order positions x channels:
+ * O x (I H W) and (H W I) x O. In tiles, since VGG has a matrix of 10^8 elements.
+ */
+function transpose<Data extends FloatArray>({ shape, layout }: StateEntry, data: Data, toEngine: boolean): Data {
   if (layout.type === "vector") return data;
   const rows = shape[0]!;
   const columns = data.length / rows;
   const positions = layout.type === "filter" ? shape[2]! * shape[3]! : layout.positions;
   const channels = columns / positions;
   const out = new (data.constructor as new (length: number) => Data)(data.length);
-  for (let position = 0; position < positions; position++)
-    for (let channel = 0; channel < channels; channel++) {
-      const engineStart = (position * channels + channel) * rows;
-      const torchStart = channel * positions + position;
-      for (let row = 0; row < rows; row++) copy(out, data, engineStart + row, row * columns + torchStart);
-    }
+  for (let tile = 0; tile < rows; tile += TILE_ROWS) {
+    const end = Math.min(tile + TILE_ROWS, rows);
+    for (let channel = 0, column = 0; channel < channels; channel++)
+      for (let position = 0; position < positions; position++, column++) {
+        const engineStart = (position * channels + channel) * rows;
+        if (toEngine) for (let row = tile; row < end; row++) out[engineStart + row] = data[row * columns + column]!;
+        else for (let row = tile; row < end; row++) out[row * columns + column] = data[engineStart + row]!;
+      }
+  }
   return out;
 }
