@@ -1,7 +1,9 @@
 /** The reference's counter-based numbers (test/parity/reference/draw.json holds some to check this port against). */
 export function draw(name: string, count: number): Float64Array {
   const start = fnv1a32(name);
-  return Float64Array.from({ length: count }, (_, i) => mix32((start + i) >>> 0) / 2147483648 - 1);
+  const values = new Float64Array(count);
+  for (let i = 0; i < count; i++) values[i] = mix32((start + i) >>> 0) / 2147483648 - 1;
+  return values;
 }
 
 function fnv1a32(text: string): number {
