@@ -45,7 +45,7 @@ export interface LossChart {
    */
   height: number;
   /**
-   * How many iterations in a row are averaged. Left out: 200, or one epoch where that is fewer.
+   * How many iterations in a row are averaged. Left out: 200, or one epoch where that is fewer; in a run of a single epoch, half of it.
    */
   runningAverage?: number;
   /**

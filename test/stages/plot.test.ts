@@ -6,7 +6,10 @@ import { Ajv } from "ajv";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Artifact, Facts, StageContext } from "../../src/contract.ts";
 import { canonicalJson, type JsonObject } from "../../src/json.ts";
+import { encodeTile } from "../../src/ml/charts/image-tile.ts";
 import { writeSafetensors } from "../../src/ml/checkpoint/safetensors.ts";
+import { openDataset } from "../../src/ml/data/dataset.ts";
+import { transformedImage } from "../../src/ml/data/loader.ts";
 import type { PlotParams } from "../../stages/generated/plot-params.ts";
 import { plot } from "../../stages/plot.ts";
 
@@ -150,6 +153,27 @@ describe("plot", () => {
     const image = sharp(Buffer.from((tiles[0]!.image as string).split(",")[1]!, "base64"));
     // 4 pixels resized to 8, cropped to 6, enlarged threefold.
     expect(await image.metadata()).toMatchObject({ width: 18, height: 18, channels: 3 });
+  });
+
+  it("shows the very crop that the evaluation drew", async () => {
+    const { predictions, examples } = inputs();
+    const cropped = artifact(
+      "dataset",
+      json("transform.json", {
+        transforms: [{ resize: 8 }, { randomCrop: 3 }],
+        mean: [0, 0, 0],
+        std: [1, 1, 1],
+        seed: 7,
+      }),
+      examples.references,
+    );
+    const given = { charts: ["examples"], formats: [], examples: { tileSize: 16 } };
+    const { read } = await run(given, { predictions, examples: cropped });
+    const { tiles } = JSON.parse(read("examples.data.json").toString()) as { tiles: readonly { image: string }[] };
+    const dataset = openDataset(cropped);
+    for (const [i, { image }] of tiles.entries())
+      expect(image).toBe(await encodeTile(transformedImage(dataset, i, "test"), [3, 3, 3], 16));
+    dataset.close();
   });
 
   it("counts the confusion matrix from the predictions where no counted one is connected", async () => {

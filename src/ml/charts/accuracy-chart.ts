@@ -46,12 +46,12 @@ export function drawAccuracyChart(history: AccuracyHistory, options: AccuracyCha
   const clip = options.yRange !== undefined;
   const labels = series.map(({ label }) => label);
   const isTraining = (label: string) => label === "training";
-  const best = bestMark(history, first, last);
+  const best = bestRow(history);
   const x: JsonObject = {
     field: "epoch",
     type: "quantitative",
     title: "epoch",
-    scale: { domain: [first, Math.max(last, first + 1)], nice: false, padding: 12 },
+    scale: { domain: last > first ? [first, last] : [first - 1, first + 1], nice: false, padding: 12 },
     axis: { values: epochValues(first, last), format: "d", grid: false },
   };
   const y: JsonObject = {
@@ -67,7 +67,7 @@ export function drawAccuracyChart(history: AccuracyHistory, options: AccuracyCha
     grammar: "vega-lite",
     spec: {
       $schema: VEGA_LITE_SCHEMA,
-      title: { text: options.title },
+      title: best === undefined ? { text: options.title } : { text: options.title, subtitle: bestText(best) },
       width: options.width,
       height: options.height,
       data: tableReference(name, "epochs"),
@@ -110,33 +110,28 @@ export function drawAccuracyChart(history: AccuracyHistory, options: AccuracyCha
                 mark: { type: "point", shape: "circle", size: 190, filled: false, strokeWidth: 1.5, opacity: 1, clip },
                 encoding: { x, y, color: { value: PALETTE.vermillion } },
               },
-              {
-                data: tableReference(name, "best"),
-                mark: { type: "text", fontWeight: 600, align: best.align, dy: -17, clip },
-                encoding: { x, y, text: { field: "label" } },
-              },
             ]),
       ],
       config: CHART_CONFIG,
     },
-    data: best === undefined ? { epochs: rows } : { epochs: rows, best: [best.row] },
+    data: best === undefined ? { epochs: rows } : { epochs: rows, best: [best] },
   };
 }
 
-function bestMark(history: AccuracyHistory, first: number, last: number) {
-  const accuracy = history.epochs.find((row) => row.epoch === history.bestEpoch)?.validAccuracy;
-  if (accuracy === undefined || typeof history.bestEpoch !== "number") return undefined;
-  const epoch = history.bestEpoch;
-  const share = last === first ? 0.5 : (epoch - first) / (last - first);
-  const align = share > 0.85 ? "right" : share < 0.15 ? "left" : "center";
-  const label = `best: ${(100 * accuracy).toFixed(1)} % in epoch ${epoch}`;
-  return { align, row: { epoch, accuracy: significant(accuracy, 6), label } };
+function bestText({ epoch, accuracy }: { readonly epoch: number; readonly accuracy: number }): string {
+  return `Best on the validation images: ${(100 * accuracy).toFixed(1)} % after epoch ${epoch} (ringed).`;
 }
 
-/** The values' range in whole steps of 5 %, with room above for a label. */
+function bestRow({ epochs, bestEpoch }: AccuracyHistory) {
+  const best = epochs.find(({ epoch }) => epoch === bestEpoch);
+  const accuracy = best?.validAccuracy;
+  return accuracy === undefined ? undefined : { epoch: best!.epoch, accuracy: significant(accuracy, 6) };
+}
+
+/** The values' range in whole steps of 5 %, with a little room above. */
 function fittingRange(values: readonly number[]): readonly [number, number] {
   const low = Math.floor(Math.min(...values) * 20 - 0.1) / 20;
-  const high = Math.ceil(Math.max(...values) * 20 + 0.6) / 20;
+  const high = Math.ceil(Math.max(...values) * 20 + 0.1) / 20;
   return [Math.max(0, low), Math.min(1, Math.max(high, low + 0.1))];
 }
 

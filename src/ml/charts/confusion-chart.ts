@@ -56,8 +56,8 @@ export function drawConfusionChart(confusion: Confusion, options: ConfusionChart
   const axis: JsonObject = {
     ticks: options.ticks,
     domain: false,
-    labelOverlap: names.length > 30,
-    labelFontSize: Math.min(12, Math.max(7, cellSize - 3)),
+    labelOverlap: false,
+    labelFontSize: Math.min(12, Math.max(6, cellSize - 2)),
     labelPadding: options.ticks ? 4 : 7,
     labelLimit: 160,
   };
@@ -99,7 +99,7 @@ export function drawConfusionChart(confusion: Confusion, options: ConfusionChart
       height: cellSize * names.length,
       data: tableReference(name, "cells"),
       encoding: {
-        x: { ...x, axis: { ...axis, labelAngle: longest * 6.5 > cellSize ? -45 : 0 } },
+        x: { ...x, axis: { ...axis, labelAngle: names.length > 24 ? -90 : longest * 6.5 > cellSize ? -45 : 0 } },
         y: { ...y, axis },
       },
       layer: [
@@ -182,9 +182,10 @@ function colorRange(colormap: Colormap): JsonObject {
 }
 
 function fittingCellSize(classes: number, mode: ConfusionMode): number {
+  if (classes <= 5) return 76;
   if (classes <= 12) return mode === "both" ? 50 : 44;
   if (classes <= 24) return mode === "both" ? 44 : 34;
-  return Math.max(9, Math.floor(1000 / classes));
+  return Math.max(10, Math.floor(1000 / classes));
 }
 
 function colorBar(byShare: boolean, length: number): JsonObject {

@@ -29,8 +29,8 @@ export interface ExamplesChartOptions {
 }
 
 const TITLE_FONT_SIZE = 11.5;
-const TITLE_HEIGHT = 24;
-const GAP = 16;
+const TITLE_HEIGHT = 30;
+const GAP = 12;
 
 /** One tile per example, row by row. Throws where there is none. */
 export function drawExamplesChart(examples: readonly Example[], options: ExamplesChartOptions): Chart {
@@ -62,9 +62,9 @@ export function drawExamplesChart(examples: readonly Example[], options: Example
       bottom: top + imageHeight,
       x: centre,
       y: top + imageHeight / 2,
-      titleY: top - 10,
+      titleY: top - 15,
       badgeX: centre + imageWidth / 2 - 2,
-      badgeY: top + 2,
+      badgeY: top + 3,
     };
   });
   const wrong = tiles.filter((tile) => tile.wrong).length;

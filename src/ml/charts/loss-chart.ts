@@ -22,7 +22,7 @@ export interface LossChartOptions {
   /** Of the plot without axes, in pixels. */
   readonly width: number;
   readonly height: number;
-  /** Iterations averaged. Left out: 200, or an epoch where that is fewer. */
+  /** Iterations averaged. Left out: 200, or an epoch where that is fewer; of a single epoch, its half. */
   readonly runningAverage?: number | undefined;
   /** Upper end of the y axis. Left out: found as above. */
   readonly yLimit?: number | undefined;
@@ -32,7 +32,8 @@ export interface LossChartOptions {
 export function drawLossChart(history: LossHistory, options: LossChartOptions): Chart {
   const { loss, iterationsPerEpoch } = history;
   if (loss.length === 0) throw new DataError("the history holds no minibatch loss, so there is nothing to draw");
-  const window = Math.min(options.runningAverage ?? Math.min(200, iterationsPerEpoch), loss.length);
+  const half = Math.max(1, Math.floor(loss.length / 2));
+  const window = Math.min(options.runningAverage ?? Math.min(200, iterationsPerEpoch, half), loss.length);
   const averages = runningAverage(loss, window);
   const name = "loss";
   const color = {

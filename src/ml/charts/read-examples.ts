@@ -40,8 +40,8 @@ export async function readExamples(
       );
     const names = choice.classNames ?? predictions.classNames;
     const [height, width] = dataset.transformedSize;
-    // The draws of random transforms are the ones of the evaluation: same seed, purpose and epoch.
-    const filler = createBatchFiller(batchRecipe(dataset, "eval"));
+    // Random transforms draw what they drew when the model was evaluated: purpose "test", epoch 1.
+    const filler = createBatchFiller(batchRecipe(dataset, "test"));
     const examples: Example[] = [];
     try {
       for (const index of pickExamples(predictions, choice)) {

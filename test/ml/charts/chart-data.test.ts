@@ -25,10 +25,15 @@ describe("the loss chart", () => {
   });
 
   it("starts the average where its window is full, and averages an epoch where that is shorter than 200", () => {
-    const chart = drawLossChart({ batchSize: 8, iterationsPerEpoch: 3, loss: [3, 2, 1, 2] }, lossOptions);
+    const chart = drawLossChart({ batchSize: 8, iterationsPerEpoch: 3, loss: [3, 2, 1, 2, 3, 4] }, lossOptions);
     const rows = chart.data.minibatches as readonly JsonObject[];
-    expect(rows.map((row) => row.average)).toEqual([undefined, undefined, 2, 1.66667]);
+    expect(rows.map((row) => row.average)).toEqual([undefined, undefined, 2, 1.66667, 2, 3]);
     expect(JSON.stringify(chart.spec)).toContain("average of 3");
+  });
+
+  it("averages half of a run of a single epoch, since a whole one would be a single point", () => {
+    const chart = drawLossChart({ batchSize: 8, iterationsPerEpoch: 4, loss: [4, 2, 1, 3] }, lossOptions);
+    expect((chart.data.minibatches as readonly JsonObject[]).map((row) => row.average)).toEqual([undefined, 3, 1.5, 2]);
   });
 
   it("ends the y axis at 1.5 times the largest loss after iteration 1,000", () => {
@@ -68,7 +73,8 @@ describe("the accuracy chart", () => {
     const chart = drawAccuracyChart({ epochs, bestEpoch: 2 }, accuracyOptions);
     expect((chart.data.epochs as readonly JsonObject[]).map((row) => row.accuracy)).toEqual([0.5, 0.7, 0.42, 0.61]);
     expect(JSON.stringify(chart.spec)).toContain('"format":".0%"');
-    expect(chart.data.best).toEqual([{ epoch: 2, accuracy: 0.61, label: "best: 61.0 % in epoch 2" }]);
+    expect(chart.data.best).toEqual([{ epoch: 2, accuracy: 0.61 }]);
+    expect(JSON.stringify(chart.spec)).toContain("61.0 % after epoch 2");
   });
 
   it("shows the range that was asked for", () => {
