@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { canonicalJson, type JsonValue } from "../../../src/json.ts";
 import type { Loader } from "../../../src/ml/data/loader.ts";
 import { createEngine } from "../../../src/ml/engine/cpu/cpu-engine.ts";
+import type { Engine } from "../../../src/ml/engine/engine.ts";
 import { createNetwork } from "../../../src/ml/nn/create-network.ts";
 import { initialState } from "../../../src/ml/nn/initial-state.ts";
 import type { ModelDescription } from "../../../src/ml/nn/model-description.ts";
@@ -132,6 +133,8 @@ export interface TinyOptions {
   readonly stopAfterSteps?: number;
   /** Sees the number of engine tensors left behind. */
   readonly onEnd?: (liveTensors: number) => void;
+  /** The cpu engine, if left out. Closed at the end. */
+  readonly openEngine?: () => Promise<Engine>;
   readonly corrupt?: (state: ReturnType<typeof initialState>) => void;
 }
 
@@ -141,7 +144,8 @@ export async function trainTiny(
   checkpoints: CheckpointStore,
   options: TinyOptions = {},
 ): Promise<TinyRun> {
-  const engine = await createEngine({ threads: 1, precision: "float32", folder: "" });
+  const openCpu = () => createEngine({ threads: 1, precision: "float32", folder: "" });
+  const engine = await (options.openEngine ?? openCpu)();
   const network = createNetwork(engine, TINY);
   const initial = initialState(TINY, 5);
   options.corrupt?.(initial);
