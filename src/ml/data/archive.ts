@@ -57,12 +57,21 @@ export async function openArchive(path: string, name: string, limits = ARCHIVE_L
   return {
     name,
     files: [...files.values()],
-    read: (wanted, use) =>
-      walk(
-        each,
-        async (entry) => wanted.has(entry.path),
-        (entry, bytes) => use(entry.path, bytes),
-      ),
+    async read(wanted, use) {
+      // What the reader throws is no fault of the archive.
+      let thrown: { readonly error: unknown } | undefined;
+      const handOn: OnBytes = async ({ path: entryPath }, bytes) => {
+        try {
+          await use(entryPath, bytes);
+        } catch (error) {
+          thrown = { error };
+          throw error;
+        }
+      };
+      await walk(each, async (entry) => wanted.has(entry.path), handOn).catch((error: unknown) => {
+        throw thrown === undefined ? error : thrown.error;
+      });
+    },
   };
 }
 
