@@ -74,6 +74,17 @@ export function describeNormalisation(run: RunCase): void {
         await bench.expect(variables.runningVariance, moved.variance, "running variance", 25);
       }));
 
+    test("a single value per channel, which has no unbiased variance, becomes the shift and counts as variance 0", () =>
+      run(async (bench) => {
+        const x = drawn("x", 1, 1, 1, 4);
+        const { values, variables } = batchNormVariables(bench, 4);
+        const { y, saved } = bench.engine.batchNormTrain(bench.tensor(x), variables, 0.1, 1e-5);
+        bench.keepSaved(saved);
+        await bench.expectResult(y, { shape: x.shape, data: values.shift.data }, "y");
+        const variance = values.runningVariance.data.map((old) => 0.9 * old);
+        await bench.expect(variables.runningVariance, { shape: [4], data: variance }, "running variance");
+      }));
+
     test("running statistics gather over several batches", () =>
       run(async (bench) => {
         const { values, variables } = batchNormVariables(bench, 5);

@@ -15,7 +15,7 @@ export type ReferenceEngine = PlainEngine;
 
 /** Computes in double and keeps variables in float32. Ignores `threads` and `folder`. */
 export const createEngine: CreateEngine = async ({ precision }) => {
-  if (precision !== "float32") throw new UnsupportedOnEngine("cpu", `${precision} arithmetic`, ["native"]);
+  if (precision !== "float32") throw new UnsupportedOnEngine("cpu", `${precision} arithmetic`, []);
   return openCpuEngine((data) => Float32Array.from(data));
 };
 

@@ -22,7 +22,7 @@ import type { Reals } from "../plain/storage.ts";
 
 /** `folder` holds the backend's `.wasm` files: the `dist` folder of @tensorflow/tfjs-backend-wasm. */
 export const createEngine: CreateEngine = async ({ precision, folder }) => {
-  if (precision !== "float32") throw new UnsupportedOnEngine("wasm", `${precision} arithmetic`, ["native"]);
+  if (precision !== "float32") throw new UnsupportedOnEngine("wasm", `${precision} arithmetic`, []);
   const { version, call } = await openKernels(folder);
   return openPlainEngine({
     name: "wasm",
