@@ -97,7 +97,10 @@ export function scatterColumns(
   first: number,
   columns: number,
 ): void {
-  if (columns === width) return matrix.set(part, from * width);
+  if (columns === width) {
+    matrix.set(part, from * width);
+    return;
+  }
   for (let r = 0; r < rows; r++)
     for (let c = 0; c < columns; c++) matrix[(from + r) * width + first + c] = part[r * columns + c]!;
 }
