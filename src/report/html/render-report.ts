@@ -22,10 +22,10 @@ export type { ReportArtifacts };
 export function renderReport(
   record: RunRecord,
   artifacts: ReportArtifacts,
-  runtime: VegaRuntime | undefined = readVegaRuntime(),
+  readRuntime: () => VegaRuntime | undefined = readVegaRuntime,
 ): string {
   const charts = findCharts(record, artifacts);
-  const live = runtime !== undefined && charts.some(({ source }) => source !== undefined);
+  const runtime = charts.some(({ source }) => source !== undefined) ? readRuntime() : undefined;
   const sections = [
     renderHead(record),
     ...renderFailures(record),
@@ -39,9 +39,10 @@ export function renderReport(
     `<div class="pair">${section("Params", `<div class="card">${renderParams(record.params)}</div>`)}${section("Environment", `<div class="card">${renderEnvironment(record)}</div>`)}</div>`,
     `<footer>Written by tfpipe ${escapeHtml(record.environment.tfpipe)}. This file needs nothing beside it.</footer>`,
   ];
-  const scripts = live
-    ? `<script>${asScript(runtime.vega)}</script><script>${asScript(runtime.vegaLite)}</script>`
-    : "";
+  const scripts =
+    runtime === undefined
+      ? ""
+      : `<script>${asScript(runtime.vega)}</script><script>${asScript(runtime.vegaLite)}</script>`;
   return `<!doctype html>
 <html lang="en">
 <head>
