@@ -2,7 +2,7 @@
  * train: a model, trained on images, and the history of how it went. What happens is in `ml/train`; here it meets the
  * artifacts, the checkpoints and the events.
  */
-import { type CheckContext, defineStage, StageFailure, type StageProblem } from "../src/contract.ts";
+import { type CheckContext, defineStage, type Progress, StageFailure, type StageProblem } from "../src/contract.ts";
 import type { Engine } from "../src/ml/engine/engine.ts";
 import type { EpochRecord, History } from "../src/ml/train/history.ts";
 import { modelFitProblems } from "../src/ml/train/model-fit.ts";
@@ -67,6 +67,7 @@ export const train = defineStage<TrainParams, Engine>({
       return source;
     };
     const network = createNetwork(engine, model.description);
+    let lastStep: Progress | undefined;
     try {
       network.loadStateDict(model.state);
       const inOrder = { dropLast: false, shuffle: false };
@@ -80,7 +81,15 @@ export const train = defineStage<TrainParams, Engine>({
         checkpoints: ctx.checkpoints,
         signal: ctx.signal,
         now: () => performance.now(),
-        onStep: (figures) => ctx.progress(progressOf(figures)),
+        onStep(figures) {
+          lastStep = progressOf(figures);
+          ctx.progress(lastStep);
+        },
+        onEvaluation({ images, done, count }) {
+          if (lastStep === undefined) return;
+          const phase = `${lastStep.phase}, ${images} accuracy ${Math.floor((100 * done) / count)}%`;
+          ctx.progress({ ...lastStep, phase });
+        },
         log: ctx.log,
       });
       writeModelFiles(ctx.outputs.model!.folder, { ...model, state: trained.state });
@@ -131,7 +140,7 @@ function checkTrain({ params, inputs }: CheckContext<TrainParams>): readonly Sta
   return problems;
 }
 
-function progressOf({ epoch, epochs, step, stepsPerEpoch, loss, accuracy, speed }: StepFigures) {
+function progressOf({ epoch, epochs, step, stepsPerEpoch, loss, accuracy, speed }: StepFigures): Progress {
   return {
     phase: `epoch ${epoch}/${epochs}`,
     done: (epoch - 1) * stepsPerEpoch + step,

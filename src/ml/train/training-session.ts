@@ -133,8 +133,9 @@ export class TrainingSession {
     const { settings, train, trainEvaluation, valid } = this.#training;
     const { epoch, epochs, correct, loss } = this.#state;
     const { batchesPerEpoch, imagesPerEpoch } = train.loader;
-    const trainPass = settings.trainAccuracy === "eval" && (await this.#evaluate(trainEvaluation!, learningRate));
-    const validPass = valid && (await this.#evaluate(valid, learningRate));
+    const trainPass =
+      settings.trainAccuracy === "eval" && (await this.#evaluate("train", trainEvaluation!, learningRate));
+    const validPass = valid && (await this.#evaluate("valid", valid, learningRate));
     return epochRecord(epochs, {
       epoch,
       learningRate,
@@ -145,9 +146,19 @@ export class TrainingSession {
     });
   }
 
-  async #evaluate(source: ImageSource, learningRate: number): Promise<Evaluation> {
-    const { engine, network } = this.#training;
-    const evaluation = await evaluateNetwork({ engine, network, source, beforeBatch: () => this.#stopIfAsked() });
+  async #evaluate(images: "train" | "valid", source: ImageSource, learningRate: number): Promise<Evaluation> {
+    const { engine, network, onEvaluation } = this.#training;
+    let done = 0;
+    const evaluation = await evaluateNetwork({
+      engine,
+      network,
+      source,
+      beforeBatch: () => this.#stopIfAsked(),
+      onBatch: (_, labels) => {
+        done += labels.length;
+        onEvaluation?.({ images, done, count: source.loader.imagesPerEpoch });
+      },
+    });
     if (!Number.isFinite(evaluation.loss))
       throw evaluationDiverged(evaluation.loss, this.#state.epoch, learningRate, await network.stateDict());
     return evaluation;

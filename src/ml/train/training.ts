@@ -43,6 +43,7 @@ export interface Training {
   /** Milliseconds of a monotonic clock: for speed alone. */
   now(): number;
   onStep?(figures: StepFigures): void;
+  onEvaluation?(figures: EvaluationFigures): void;
   log?(line: string): void;
 }
 
@@ -58,6 +59,13 @@ export interface StepFigures {
   /** The last measured validation accuracy, else training accuracy. A fraction. */
   readonly accuracy: number | undefined;
   readonly speed: TrainingSpeed;
+}
+
+/** How far the pass over images that follows an epoch's steps is, after a batch. */
+export interface EvaluationFigures {
+  readonly images: "train" | "valid";
+  readonly done: number;
+  readonly count: number;
 }
 
 export type StateDict = Readonly<Record<string, StoredTensor>>;
