@@ -41,17 +41,15 @@ export function commandEnvironment(environment: Environment): Environment {
 
 /** What a build needs beside npm's package and the library. Cheap, so it is asked before anything is downloaded. */
 export async function findBuildTools(options: CommandOptions): Promise<{ python: string; environment: Environment }> {
-  if (!(await works("npm", ["--version"], options))) {
-    throw new EngineInstallFailure("npm", "there is no npm", "install npm");
-  }
   const environment = options.environment ?? process.env;
   const usual = process.platform === "darwin" ? ["clang++"] : ["g++", "clang++", "c++"];
-  const compiler = await firstWorking(
-    [...(environment.CXX ? [environment.CXX] : []), ...usual],
-    ["--version"],
-    options,
-  );
-  const make = await works(environment.MAKE || "make", ["--version"], options);
+  const [npm, compiler, make, python] = await Promise.all([
+    works("npm", ["--version"], options),
+    firstWorking([...(environment.CXX ? [environment.CXX] : []), ...usual], ["--version"], options),
+    works(environment.MAKE || "make", ["--version"], options),
+    firstWorking(["python3", "python"], ["--version"], options),
+  ]);
+  if (!npm) throw new EngineInstallFailure("npm", "there is no npm", "install npm");
   if (compiler === undefined || !make) {
     const what = compiler === undefined ? `there is no C++ compiler (${usual.join(" or ")})` : "there is no make";
     throw new EngineInstallFailure(
@@ -60,7 +58,6 @@ export async function findBuildTools(options: CommandOptions): Promise<{ python:
       COMPILER_HELP[process.platform] ?? "install a C++ compiler and make",
     );
   }
-  const python = await firstWorking(["python3", "python"], ["--version"], options);
   if (python === undefined)
     throw new EngineInstallFailure("python", "there is no python3", "install Python 3 with pip");
   return { python, environment: compiler === usual[0] ? environment : { ...environment, CXX: compiler } };

@@ -153,7 +153,17 @@ function pipFailure(wheel: Wheel, exitCode: number | undefined, output: string):
   }
 }
 
-async function unpack(
+async function unpack(wheel: string, target: string, options: GatherOptions): Promise<Record<string, FileDigest>> {
+  try {
+    return await unpackEntries(wheel, target, options);
+  } catch (error) {
+    // What the file system refuses has a code, and is told by whoever knows the folder.
+    if (options.signal.aborted || !(error instanceof Error) || "code" in error) throw error;
+    throw new EngineInstallFailure("library", `${basename(wheel)} cannot be unpacked (${error.message})`);
+  }
+}
+
+async function unpackEntries(
   wheel: string,
   target: string,
   { report, signal }: GatherOptions,
