@@ -1,4 +1,4 @@
-/** Runs stages in this process, on artifacts in a temporary folder and the cpu engine, with params filled by the schema. */
+/** Runs stages in this process, on artifacts in a temporary folder and the wasm engine, with params filled by the schema. */
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,8 @@ import type { Artifact, Facts, Progress, StageContext, StageDefinition } from ".
 import { paramsForCheckpoints } from "../../src/identity/param-roles.ts";
 import { canonicalJson, type JsonObject, type JsonValue } from "../../src/json.ts";
 import { fitSchema } from "../../src/language/fit-schema.ts";
-import { createEngine } from "../../src/ml/engine/cpu/cpu-engine.ts";
+import { resolveEngine } from "../../src/ml/engine/catalogue.ts";
+import { createEngine } from "../../src/ml/engine/wasm/wasm-engine.ts";
 import { createRng } from "../../src/rng.ts";
 
 export interface StageRun {
@@ -83,7 +84,7 @@ export function stageWorkbench(): StageWorkbench {
       const base = canonicalJson(paramsForCheckpoints(params as JsonObject, schemaOf(definition.type)));
       const keyed = (key: JsonValue) => base + canonicalJson(key);
       const abort = new AbortController();
-      const engine = await createEngine({ threads: 1, precision: "float32", folder: "" });
+      const engine = await createEngine({ threads: 1, precision: "float32", folder: wasmFolder() });
       const ports =
         typeof definition.outputs === "function" ? definition.outputs(params, Object.keys(inputs)) : definition.outputs;
       const folders = Object.fromEntries(Object.keys(ports).map((name) => [name, newFolder(name)]));
@@ -142,4 +143,10 @@ export function stageWorkbench(): StageWorkbench {
     },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
+}
+
+function wasmFolder(): string {
+  const found = resolveEngine("wasm");
+  if ("problem" in found) throw new Error(found.problem);
+  return found.folder;
 }
