@@ -60,7 +60,7 @@ export const buildModel = defineStage<BuildModelParams>({
     const { describeModel } = await import("../src/ml/models/describe-model.ts");
     const { initialState } = await import("../src/ml/nn/initial-state.ts");
     const { renderLayerTable } = await import("../src/ml/nn/layer-table.ts");
-    const { readStateFile, WEIGHTS_FILE, writeModelFiles } = await import("../src/ml/models/model-files.ts");
+    const { readStateFile, WEIGHTS_FILE, writeModelFiles } = await import("../src/ml/checkpoint/model-files.ts");
     const { PretrainedStateError, pretrainedState } = await import("../src/ml/models/pretrained-state.ts");
     const { openSafetensors, SafetensorsError } = await import("../src/ml/checkpoint/safetensors.ts");
 

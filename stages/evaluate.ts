@@ -1,7 +1,7 @@
 /** evaluate: a trained model on images it has not seen: metrics, predictions and the confusion matrix. */
 import { defineStage, type Facts, StageFailure } from "../src/contract.ts";
-import type { Engine } from "../src/ml/engine/engine.ts";
 import type { Metrics } from "../src/ml/checkpoint/evaluation-files.ts";
+import type { Engine } from "../src/ml/engine/engine.ts";
 import { modelFitProblems } from "../src/ml/train/model-fit.ts";
 import type { EvaluateParams } from "./generated/evaluate-params.ts";
 
@@ -33,7 +33,7 @@ export const evaluate = defineStage<EvaluateParams, Engine>({
   },
 
   async run(ctx) {
-    const { readModelFiles } = await import("../src/ml/models/model-files.ts");
+    const { readModelFiles } = await import("../src/ml/checkpoint/model-files.ts");
     const { createNetwork } = await import("../src/ml/nn/create-network.ts");
     const { openDataset } = await import("../src/ml/data/dataset.ts");
     const { createImageSource } = await import("../src/ml/train/image-source.ts");

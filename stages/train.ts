@@ -35,7 +35,7 @@ export const train = defineStage<TrainParams, Engine>({
   describe: ({ inputs }) => ({ model: inputs.model ?? {}, history: {} }),
 
   async run(ctx) {
-    const { readModelFiles, writeModelFiles } = await import("../src/ml/models/model-files.ts");
+    const { readModelFiles, writeModelFiles } = await import("../src/ml/checkpoint/model-files.ts");
     const { createNetwork } = await import("../src/ml/nn/create-network.ts");
     const { openDataset } = await import("../src/ml/data/dataset.ts");
     const { createImageSource } = await import("../src/ml/train/image-source.ts");

@@ -6,10 +6,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson } from "../../json.ts";
-import { openSafetensors, type Safetensors, type StoredTensor, writeSafetensors } from "../checkpoint/safetensors.ts";
+import type { ArchitectureSpec } from "../models/architecture.ts";
+import { describeModel } from "../models/describe-model.ts";
 import type { ModelDescription } from "../nn/model-description.ts";
-import type { ArchitectureSpec } from "./architecture.ts";
-import { describeModel } from "./describe-model.ts";
+import { openSafetensors, type Safetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
 
 export const WEIGHTS_FILE = "model.safetensors";
 export const ARCHITECTURE_FILE = "architecture.json";
