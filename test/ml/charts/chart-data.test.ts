@@ -4,7 +4,7 @@ import { drawAccuracyChart } from "../../../src/ml/charts/accuracy-chart.ts";
 import { niceStep } from "../../../src/ml/charts/chart.ts";
 import { drawConfusionChart } from "../../../src/ml/charts/confusion-chart.ts";
 import { drawExamplesChart } from "../../../src/ml/charts/examples-chart.ts";
-import { drawLossChart, lossLimit, runningAverage } from "../../../src/ml/charts/loss-chart.ts";
+import { drawLossChart, lossLimit, runningAverage, thinToColumns } from "../../../src/ml/charts/loss-chart.ts";
 import { pickExamples } from "../../../src/ml/charts/read-examples.ts";
 
 const lossOptions = { title: "Training loss", width: 300, height: 150 };
@@ -47,6 +47,15 @@ describe("the loss chart", () => {
 
   it("ends the y axis by the later half where there is one epoch", () => {
     expect(lossLimit([90, 80, 4, 1], 4)).toBe(6);
+  });
+
+  it("keeps of a long training what a picture of its width can show, the spikes among it", () => {
+    const values = Array.from({ length: 10_000 }, (_, i) => (i === 4_321 ? 9 : i === 4_322 ? -9 : i % 7));
+    const kept = thinToColumns(values, 100);
+    expect(kept.length).toBeLessThanOrEqual(400);
+    expect(kept).toEqual([...new Set(kept)].sort((a, b) => a - b));
+    expect(kept).toEqual(expect.arrayContaining([0, 4_321, 4_322, 9_999]));
+    expect(thinToColumns([3, 1, 2], 100)).toEqual([0, 1, 2]);
   });
 
   it("refuses a history without a loss", () => {
