@@ -38,7 +38,7 @@ export function measureChannels(dataset: Dataset, onImage: (done: number) => voi
 
 /**
  * Whether data with `measured` statistics, normalised with declared ones, is far from mean 0 (by more than 0.1) or from
- * standard deviation 1 (outside 0.8 to 1.25) in some channel.
+ * standard deviation 1 (outside 0.7 to 1.4) in some channel.
  */
 export function declaredFarFromMeasured(
   declared: Omit<ChannelStatistics, "count">,
@@ -47,6 +47,6 @@ export function declaredFarFromMeasured(
   return measured.mean.some((mean, channel) => {
     const left = (mean - declared.mean[channel]!) / declared.std[channel]!;
     const spread = measured.std[channel]! / declared.std[channel]!;
-    return Math.abs(left) > 0.1 || spread < 0.8 || spread > 1.25;
+    return Math.abs(left) > 0.1 || spread < 0.7 || spread > 1.4;
   });
 }
