@@ -1,5 +1,50 @@
 import { expect, test } from "vitest";
-import { EXPECTED, SELF_TEST, selfTestNumber } from "../../../src/ml/engine/self-test.ts";
+import { createEngine } from "../../../src/ml/engine/cpu/cpu-engine.ts";
+import type { Engine } from "../../../src/ml/engine/engine.ts";
+import { EXPECTED, SELF_TEST, selfTest, selfTestNumber } from "../../../src/ml/engine/self-test.ts";
+
+const cpu = (): Promise<Engine> => createEngine({ threads: 1, precision: "float32", folder: "" });
+
+test("an engine that computes rightly passes its self-test, and is left as it was", async () => {
+  const engine = await cpu();
+  expect(await selfTest(engine)).toEqual({ ok: true, ms: expect.any(Number) });
+  expect(engine.liveTensors()).toBe(0);
+});
+
+test.each<[string, (engine: Engine) => Partial<Engine>, RegExp]>([
+  [
+    "takes other pixels where it strides",
+    (engine) => ({
+      conv2d: (x, filter, geometry) =>
+        engine.conv2d(x, filter, geometry.stride === 2 ? { ...geometry, dilation: 2, padding: 2 } : geometry),
+    }),
+    /loss of step 1 is .* instead of/,
+  ],
+  [
+    "forgets weight decay",
+    (engine) => ({
+      sgdUpdate: (weight, gradient, slot, settings) =>
+        engine.sgdUpdate(weight, gradient, slot, { ...settings, weightDecay: 0 }),
+    }),
+    /loss of step 2 is .* instead of/,
+  ],
+  [
+    "keeps running statistics by another momentum",
+    (engine) => ({
+      batchNormTrain: (x, parameters, _momentum, epsilon) => engine.batchNormTrain(x, parameters, 0.2, epsilon),
+    }),
+    /running mean is .* instead of/,
+  ],
+  ["computes NaN", (engine) => ({ relu: (x) => engine.multiply(x, nan(engine, x.shape)) }), /loss of step 1 is NaN/],
+])("an engine that %s does not", async (_, wrong, problem) => {
+  const engine = await cpu();
+  const result = await selfTest({ ...engine, ...wrong(engine) } as Engine);
+  expect(result).toEqual({ ok: false, problem: expect.stringMatching(problem) });
+});
+
+function nan(engine: Engine, shape: readonly number[]) {
+  return engine.upload(new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(Number.NaN), shape);
+}
 
 /**
  * The self-test's network once more, written down as plainly as it goes: a forward pass in double precision, and its
