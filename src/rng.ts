@@ -36,6 +36,8 @@ export function createRng(seed: number, ...name: (string | number)[]): Rng {
   const block = new Uint32Array(4);
   let counter = 0;
   let used = 4;
+  /** The second of a pair of normals. */
+  let spare: number | undefined;
 
   const uint32 = (): number => {
     if (used === 4) {
@@ -59,9 +61,15 @@ export function createRng(seed: number, ...name: (string | number)[]): Rng {
     uniform,
     integer,
     normal() {
-      const u = (uint32() + 1) / 0x100000001;
-      const v = uint32() / 0x100000000;
-      return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * v);
+      if (spare !== undefined) {
+        const second = spare;
+        spare = undefined;
+        return second;
+      }
+      const radius = Math.sqrt(-2 * Math.log((uint32() + 1) / 0x100000001));
+      const angle = 2 * Math.PI * (uint32() / 0x100000000);
+      spare = radius * Math.sin(angle);
+      return radius * Math.cos(angle);
     },
     permutation(count) {
       const order = Uint32Array.from({ length: count }, (_, i) => i);
@@ -112,16 +120,15 @@ export function philox4x32(
   out[3] = x3;
 }
 
-/** The upper 32 bits of the 64-bit product of two 32-bit integers, taken as unsigned. */
+/** The upper 32 bits of the 64-bit product of two unsigned 32-bit integers, from four 16-bit products. */
 function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16;
   const aLow = a & 0xffff;
   const bHigh = b >>> 16;
   const bLow = b & 0xffff;
-  const low = Math.imul(aLow, bLow) >>> 0;
-  const middle = (Math.imul(aHigh, bLow) >>> 0) + (low >>> 16);
-  const upper = (Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff);
-  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (upper >>> 16)) | 0;
+  const middle = (Math.imul(aHigh, bLow) >>> 0) + (Math.imul(aLow, bLow) >>> 16);
+  const carry = (Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff);
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carry >>> 16)) >>> 0;
 }
 
 function fnv1a(text: string, basis: number): number {
