@@ -122,7 +122,7 @@ function renderGraph({ stages }: RunRecord): string {
       stageType,
       needs,
       state: outcome,
-      ...(outcome === "skipped" ? {} : { durationMs }),
+      ...(durationMs > 0 ? { durationMs } : {}),
     })),
   );
 }

@@ -19,12 +19,12 @@ const TONES: Readonly<Record<StageOutcome, string>> = {
 export function renderStage(stage: StageRecord, longestMs: number): string {
   const tone = TONES[stage.outcome];
   const share = ((100 * stage.durationMs) / longestMs).toFixed(1);
-  const skipped = stage.outcome === "skipped";
+  const took = stage.durationMs > 0;
   const open = stage.failure === undefined ? "" : " open";
   return (
     `<details${open}><summary><b>${escapeHtml(stage.stage)}</b><span class="soft type">${escapeHtml(stage.stageType)}</span>` +
-    `<span class="${tone}">${stage.outcome}</span><span class="time">${skipped ? "" : formatDuration(stage.durationMs)}</span>` +
-    `<span class="track ${tone}">${skipped ? "" : `<i style="width:${share}%"></i>`}</span>` +
+    `<span class="${tone}">${stage.outcome}</span><span class="time">${took ? formatDuration(stage.durationMs) : ""}</span>` +
+    `<span class="track ${tone}">${took ? `<i style="width:${share}%"></i>` : ""}</span>` +
     `<span class="soft reason" title="${escapeHtml(stage.reason)}">${escapeHtml(stage.reason)}</span></summary>` +
     `<div class="inside">${renderInside(stage)}</div></details>`
   );
