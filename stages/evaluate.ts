@@ -39,6 +39,7 @@ export const evaluate = defineStage<EvaluateParams, Engine>({
     const { createImageSource } = await import("../src/ml/train/image-source.ts");
     const { evaluateNetwork } = await import("../src/ml/train/evaluate-network.ts");
     const { PredictionCollector } = await import("../src/ml/metrics/prediction-collector.ts");
+    const { eventLoopTurn } = await import("../src/ml/train/event-loop-turn.ts");
     const files = await import("../src/ml/checkpoint/evaluation-files.ts");
 
     const { params, inputs, outputs, engine } = ctx;
@@ -69,7 +70,10 @@ export const evaluate = defineStage<EvaluateParams, Engine>({
         engine,
         network,
         source,
-        beforeBatch: () => ctx.signal.throwIfAborted(),
+        async beforeBatch() {
+          await eventLoopTurn();
+          ctx.signal.throwIfAborted();
+        },
         onBatch(logits, labels) {
           collector.add(logits, labels);
           done += labels.length;

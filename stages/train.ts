@@ -87,7 +87,7 @@ export const train = defineStage<TrainParams, Engine>({
         },
         onEvaluation({ images, done, count }) {
           if (lastStep === undefined) return;
-          const phase = `${lastStep.phase}, ${images} accuracy ${Math.floor((100 * done) / count)}%`;
+          const phase = `${lastStep.phase}, evaluating ${images} images: ${Math.floor((100 * done) / count)}%`;
           ctx.progress({ ...lastStep, phase });
         },
         log: ctx.log,

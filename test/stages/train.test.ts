@@ -27,7 +27,7 @@ afterAll(() => workbench.remove());
 
 const historyOf = ({ outputs }: StageRun): History =>
   JSON.parse(readFileSync(outputs.history!.path("history.json"), "utf8"));
-const stepsOf = ({ progress }: StageRun) => progress.filter(({ phase }) => !phase.includes("accuracy")).length;
+const stepsOf = ({ progress }: StageRun) => progress.filter(({ phase }) => !phase.includes("evaluating")).length;
 const digests = ({ outputs }: StageRun) => Object.values(outputs).map(({ digest }) => digest);
 
 describe("train", () => {
@@ -64,10 +64,10 @@ describe("train", () => {
     expect(straight.progress.map(({ phase, done }) => `${phase}: ${done}`)).toEqual([
       "epoch 1/2: 1",
       "epoch 1/2: 2",
-      "epoch 1/2, valid accuracy 100%: 2",
+      "epoch 1/2, evaluating valid images: 100%: 2",
       "epoch 2/2: 3",
       "epoch 2/2: 4",
-      "epoch 2/2, valid accuracy 100%: 4",
+      "epoch 2/2, evaluating valid images: 100%: 4",
     ]);
     expect(straight.progress[3]).toMatchObject({ total: 4, unit: "steps" });
     expect(Object.keys(straight.progress[3]!.figures!)).toEqual(

@@ -11,6 +11,7 @@ import { countTopK } from "../metrics/ranks.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { EpochChain } from "./epoch-chain.ts";
 import { type Evaluation, evaluateNetwork } from "./evaluate-network.ts";
+import { eventLoopTurn } from "./event-loop-turn.ts";
 import { bestEpoch, type EpochRecord, epochRecord, type Records } from "./history.ts";
 import { type ImageSource, uploadImages } from "./image-source.ts";
 import type { StateDict, Training } from "./training.ts";
@@ -167,6 +168,7 @@ export class TrainingSession {
   /** Leaves, when the user asked to, behind a checkpoint of the epoch under way. */
   async #stopIfAsked(): Promise<void> {
     const { signal, network } = this.#training;
+    await eventLoopTurn();
     if (!signal.aborted) return;
     if (this.#state.nextBatch > 0) await this.#save(this.#chain.within(this.#state.epoch), await network.stateDict());
     throw signal.reason;

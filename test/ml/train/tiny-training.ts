@@ -133,6 +133,8 @@ export interface TinyOptions {
   readonly stopAfterSteps?: number;
   /** Sees the number of engine tensors left behind. */
   readonly onEnd?: (liveTensors: number) => void;
+  readonly signal?: AbortSignal;
+  readonly onStep?: () => void;
   /** The cpu engine, if left out. Closed at the end. */
   readonly openEngine?: () => Promise<Engine>;
   readonly corrupt?: (state: ReturnType<typeof initialState>) => void;
@@ -164,10 +166,11 @@ export async function trainTiny(
       trainEvaluation: { loader: tinyLoader("train", options.images ?? 24, { shuffle: false }), ...normalize },
       ...(options.valid !== false && { valid: { loader: tinyLoader("valid", 9, { shuffle: false }), ...normalize } }),
       checkpoints,
-      signal: abort.signal,
+      signal: options.signal ?? abort.signal,
       now: () => ++clock,
       onStep(figures) {
         steps.push(figures);
+        options.onStep?.();
         if (steps.length === options.stopAfterSteps) abort.abort(new Error("stopped by the test"));
       },
       log: (line) => lines.push(line),

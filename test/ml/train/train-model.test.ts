@@ -120,3 +120,17 @@ test("a training stops early, and says why", async () => {
   expect(history.epochs).toHaveLength(3);
   expect(history.stopped).toBe("validLoss did not improve for 2 epochs");
 });
+
+test("a wish to stop that arrives from outside is seen after the step, though the engine never waits", async () => {
+  const abort = new AbortController();
+  let steps = 0;
+  const training = trainTiny({ epochs: 4 }, store, {
+    signal: abort.signal,
+    onStep() {
+      // As a message from another process does: behind whatever runs in this turn of the event loop.
+      if (++steps === 2) setImmediate(() => abort.abort(new Error("stopped by the test")));
+    },
+  });
+  await expect(training).rejects.toThrow("stopped by the test");
+  expect(steps).toBeLessThanOrEqual(3);
+});
