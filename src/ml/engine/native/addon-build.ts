@@ -3,12 +3,12 @@
  * the library we have, and compiled once by the node-gyp that npm brings.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
-import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { findAddon } from "./binding.ts";
 import { diagnoseOutput, EngineInstallFailure } from "./install-failure.ts";
 import { type CommandOptions, runCommand, works } from "./run-command.ts";
-import { lastLine } from "./tensorflow-library.ts";
+import { tellingLine } from "./tensorflow-library.ts";
 
 export const TFJS_NODE_VERSION = "4.22.0";
 
@@ -104,9 +104,9 @@ export async function installAddonPackage(addon: AddonPackage, folder: string, o
   if (exitCode !== 0) {
     const missing = diagnoseOutput(output);
     if (missing === "network")
-      throw new EngineInstallFailure("network", `npm cannot reach its registry (${lastLine(output)})`, "go online");
+      throw new EngineInstallFailure("network", `npm cannot reach its registry (${tellingLine(output)})`, "go online");
     if (missing === "disk") throw new EngineInstallFailure("disk", "the disk is full", "make room for 2 GB");
-    throw new EngineInstallFailure(missing ?? "package", `npm cannot install ${addon.name} (${lastLine(output)})`);
+    throw new EngineInstallFailure(missing ?? "package", `npm cannot install ${addon.name} (${tellingLine(output)})`);
   }
   const lock = JSON.parse(await readFile(join(folder, "package-lock.json"), "utf8")) as {
     packages?: Record<string, { integrity?: string }>;
@@ -121,7 +121,10 @@ export async function installAddonPackage(addon: AddonPackage, folder: string, o
   }
 }
 
-/** Gives the package `library` (with `lib` and `include`), compiles it, and leaves only what is needed to run in `engine`. */
+/**
+ * Compiles the package in `folder` against `library` (with `lib` and `include`), and brings what is needed to run into
+ * `engine`. `folder` may be on another disk, for make cannot work where a path has a space.
+ */
 export async function buildAddon(
   addon: AddonPackage,
   folder: string,
@@ -129,11 +132,11 @@ export async function buildAddon(
   engine: string,
   options: CommandOptions,
 ): Promise<void> {
-  const package_ = join(folder, "node_modules", addon.name);
-  const deps = join(package_, "deps");
+  const source = join(folder, "node_modules", addon.name);
+  const deps = join(source, "deps");
   await rm(deps, { recursive: true, force: true });
-  await rename(library, deps);
-  await linkLibraries(join(deps, "lib"));
+  await symlink(library, deps);
+  await linkLibraries(join(library, "lib"));
   const headers = nodeHeaders(options.environment ?? process.env);
   const { exitCode, output } = await runCommand("npm", ["run", "--silent", "build"], {
     ...options,
@@ -152,16 +155,17 @@ export async function buildAddon(
         "go online",
       );
     }
-    throw new EngineInstallFailure("build", `the addon does not compile (${lastLine(output)})`);
+    throw new EngineInstallFailure("build", `the addon does not compile (${tellingLine(output)})`);
   }
   if (process.platform === "darwin") await addLibraryPath(findAddon(folder)!, options);
-  await rm(join(deps, "include"), { recursive: true });
-  for (const entry of readdirSync(package_)) {
-    if (entry === "build" || entry.startsWith("build-tmp")) await rm(join(package_, entry), { recursive: true });
+  await rm(deps);
+  for (const entry of readdirSync(source)) {
+    if (entry === "build" || entry.startsWith("build-tmp")) await rm(join(source, entry), { recursive: true });
   }
   const place = join(engine, "node_modules", addon.name);
-  await mkdir(dirname(place), { recursive: true });
-  await rename(package_, place);
+  await cp(source, place, { recursive: true });
+  await rm(join(library, "include"), { recursive: true });
+  await rename(library, join(place, "deps"));
 }
 
 /** The names under which the addon's build and TensorFlow itself look for the two libraries. */

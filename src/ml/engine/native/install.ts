@@ -6,7 +6,8 @@
 
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { processIdentity } from "../../../platform/process-tree.ts";
 import {
@@ -134,27 +135,30 @@ async function installFor(device: "cpu" | "gpu", options: InstallOptions): Promi
     removeAbandoned(root);
     const temporary = join(root, `.installing-${process.pid}-${randomUUID()}`);
     await mkdir(temporary);
+    // make cannot work where a path has a space.
+    const elsewhere = /\s/.test(temporary) ? await mkdtemp(join(tmpdir(), "tfpipe-addon-")) : undefined;
     try {
-      const manifest = await buildEngine(key, source, temporary, options);
+      const manifest = await buildEngine(key, source, temporary, elsewhere ?? join(temporary, "addon"), options);
       await moveIntoPlace(join(temporary, "engine"), folder, damaged);
       return finish(manifest);
     } finally {
-      await rm(temporary, { recursive: true, force: true });
+      for (const each of [temporary, elsewhere])
+        if (each !== undefined) await rm(each, { recursive: true, force: true });
     }
   } finally {
     lock?.release();
   }
 }
 
-/** Fills `temporary/engine`. */
+/** Fills `temporary/engine`; the addon is compiled in `folder`. */
 async function buildEngine(
   key: EngineManifestKey,
   source: Source,
   temporary: string,
+  folder: string,
   { environment = process.env, onProgress, selfTest, signal }: InstallOptions,
 ): Promise<EngineManifest> {
   const addon = ADDON_PACKAGES[key.device];
-  const folder = join(temporary, "addon");
   const library = join(temporary, "library");
   const engine = join(temporary, "engine");
   onProgress({ phase: "looking for a compiler and pip", done: 0, unit: "" });

@@ -134,10 +134,10 @@ async function download(
 
 function pipFailure(wheel: Wheel, exitCode: number | undefined, output: string): EngineInstallFailure {
   const missing = diagnoseOutput(output) ?? (exitCode === undefined ? "pip" : "package");
-  const last = lastLine(output);
+  const said = tellingLine(output);
   switch (missing) {
     case "network":
-      return new EngineInstallFailure("network", `pip cannot reach its package index (${last})`, "go online");
+      return new EngineInstallFailure("network", `pip cannot reach its package index (${said})`, "go online");
     case "integrity":
       return new EngineInstallFailure(
         "integrity",
@@ -149,7 +149,7 @@ function pipFailure(wheel: Wheel, exitCode: number | undefined, output: string):
     case "disk":
       return new EngineInstallFailure("disk", "the disk is full", "make room for 2 GB");
     default:
-      return new EngineInstallFailure("package", `pip cannot fetch ${wheel.requirement} (${last})`);
+      return new EngineInstallFailure("package", `pip cannot fetch ${wheel.requirement} (${said})`);
   }
 }
 
@@ -318,7 +318,8 @@ async function folderSize(folder: string): Promise<number> {
   return bytes;
 }
 
-export function lastLine(output: string): string {
+/** The line of a program's output that says what went wrong, for a message. */
+export function tellingLine(output: string): string {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
-  return (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "no output").trim().slice(0, 300);
+  return (lines.find((line) => /\berror\b/i.test(line)) ?? lines.at(-1) ?? "no output").trim().slice(0, 300);
 }

@@ -40,7 +40,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
       fs.writeFileSync("package-lock.json", JSON.stringify({ packages: { [folder]: { integrity: addon.integrity } } }));
     }
     if (args[0] === "run") {
-      call("npm run build");
+      call("npm run build in " + process.cwd());
       if (!fs.existsSync(folder + "/deps/include/tensorflow/c/c_api.h")) throw new Error("no headers");
       fs.mkdirSync(folder + "/lib/napi-v8", { recursive: true });
       fs.mkdirSync(folder + "/build", { recursive: true });
@@ -135,6 +135,12 @@ export class FakeMachine {
   /** The calls worth counting, in order. */
   calls(): string[] {
     return readFileSync(this.#log, "utf8").split("\n").filter(Boolean);
+  }
+
+  /** Where addons were compiled. */
+  buildFolders(): string[] {
+    const start = "npm run build in ";
+    return this.calls().flatMap((call) => (call.startsWith(start) ? [call.slice(start.length)] : []));
   }
 
   remove(): void {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -34,6 +34,15 @@ describe("an installation", () => {
     expect(inside).toContain(join("lib", "napi-v8", "tfjs_binding.node"));
     expect(inside.filter((name) => /include|build|unrelated|run\.py/.test(String(name)))).toEqual([]);
     expect(readdirSync(machine.root).filter((name) => /installing|lock/.test(name))).toEqual([]);
+  });
+
+  test("works where the cache folder's path has a space, which make cannot stand", async () => {
+    const root = join(machine.folder, "a cache", "engines");
+    const { folder } = await machine.install({ root });
+    const addon = join(folder, "node_modules", ADDON_PACKAGES.cpu.name);
+    expect(existsSync(join(addon, "lib", "napi-v8", "tfjs_binding.node"))).toBe(true);
+    expect(lstatSync(join(addon, "deps")).isDirectory()).toBe(true);
+    expect(machine.buildFolders()).toEqual([expect.not.stringMatching(/\s/)]);
   });
 
   test("is done once", async () => {
