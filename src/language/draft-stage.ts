@@ -6,7 +6,7 @@ import { quote } from "../diagnostics/catalog.ts";
 import { type DiagnosticNote, diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
 import { closestName } from "../diagnostics/suggest.ts";
 import type { JsonObject } from "../json.ts";
-import type { ParamsChecker } from "./check-params.ts";
+import { checkParams } from "./check-params.ts";
 import { type DraftInput, portOf, type StageDraft } from "./connect.ts";
 import { parseInputSource } from "./input-source.ts";
 import { isNull, type Located, type LocatedEntry, type LocatedMap } from "./located.ts";
@@ -20,7 +20,6 @@ const ENGINE_SCHEMA: JsonObject = pipelineSchema.definitions.engineSettings;
 export interface DraftContext {
   readonly catalogue: StageCatalogue;
   readonly variables: Variables;
-  readonly checker: ParamsChecker;
   /** Where relative paths in the file start. */
   readonly folder: string;
   /** Where relative paths in `--param` values start. */
@@ -49,7 +48,7 @@ export function draftStage(raw: RawStage, context: DraftContext, report: ReportD
   const settingsMap = settings?.kind === "map" ? settings : undefined;
   const params = isUnresolved
     ? undefined
-    : context.checker.check(
+    : checkParams(
         {
           owner: `stage type ${quote(raw.type)}`,
           schema: type.schema,
@@ -151,7 +150,7 @@ function draftEngine(
     ownerSpan: entry?.keySpan ?? raw.nameSpan,
   };
   // Problems of the pipeline's own engine are reported once, by `checkEngine`.
-  const engine = context.checker.check(subject, own === undefined ? () => undefined : report);
+  const engine = checkParams(subject, own === undefined ? () => undefined : report);
   const name = merged?.entries.get("name");
   const span = name?.value.span ?? entry?.keySpan;
   return {
@@ -171,7 +170,7 @@ export function checkEngine(context: DraftContext, report: ReportDiagnostic): vo
     prefix: "engine",
     ownerSpan: context.engine.keySpan,
   };
-  context.checker.check(subject, report);
+  checkParams(subject, report);
 }
 
 function engineMap(

@@ -8,6 +8,7 @@
  * Where none is right, the schema left says what would have been.
  */
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { followReference, judgeSchema, sortOf } from "./judge-schema.ts";
 
 export interface FittedSchema {
   readonly schema: JsonObject;
@@ -15,19 +16,16 @@ export interface FittedSchema {
   readonly value: JsonValue;
 }
 
-/** How many problems `value` has under `schema`. */
-export type CountProblems = (schema: JsonObject, value: JsonValue) => number;
-
-export function fitSchema(root: JsonObject, value: JsonValue, countProblems: CountProblems): FittedSchema {
-  const definitions = { ...(root.definitions === undefined ? {} : { definitions: root.definitions }) };
-  const count: CountProblems = (schema, candidate) => countProblems({ ...schema, ...definitions }, candidate);
+/** `root` holds the definitions that references lead to. */
+export function fitSchema(root: JsonObject, value: JsonValue): FittedSchema {
+  const count = (schema: JsonObject, candidate: JsonValue): number => judgeSchema(root, schema, candidate).length;
 
   const follow = (schema: JsonObject): JsonObject => {
     let followed = schema;
     for (let steps = 0; typeof followed.$ref === "string"; steps++) {
       if (steps > 20) throw new Error(`a circle of references in a schema: ${followed.$ref}`);
       const { $ref, ...beside } = followed;
-      followed = { ...lookUp(root, $ref as string), ...beside };
+      followed = { ...followReference(root, $ref as string), ...beside };
     }
     return followed;
   };
@@ -68,7 +66,9 @@ export function fitSchema(root: JsonObject, value: JsonValue, countProblems: Cou
         properties[key] = property;
         continue;
       }
-      const before = Object.hasOwn(value, key) ? value[key] : follow(property).default;
+      const fallback = Object.hasOwn(value, key) ? undefined : follow(property).default;
+      const before =
+        fallback === undefined ? (Object.hasOwn(value, key) ? value[key] : undefined) : structuredClone(fallback);
       if (before === undefined) properties[key] = property;
       else ({ schema: properties[key], value: filled[key] } = fitTo(property, before));
     }
@@ -164,18 +164,3 @@ export function fitSchema(root: JsonObject, value: JsonValue, countProblems: Cou
 }
 
 const ALL_SORTS = ["string", "number", "boolean", "null", "array", "object"];
-
-function sortOf(value: JsonValue): string {
-  if (value === null) return "null";
-  return isJsonArray(value) ? "array" : typeof value;
-}
-
-function lookUp(root: JsonObject, reference: string): JsonObject {
-  let node: JsonValue | undefined = root;
-  for (const part of reference.replace(/^#\/?/, "").split("/")) {
-    if (part !== "") node = isJsonObject(node) ? node[part.replaceAll("~1", "/").replaceAll("~0", "~")] : undefined;
-  }
-  if (!reference.startsWith("#") || !isJsonObject(node))
-    throw new Error(`a schema refers to ${reference}, which is not in it`);
-  return node;
-}

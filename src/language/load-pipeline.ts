@@ -8,7 +8,6 @@
 import type { Facts } from "../contract.ts";
 import { quote } from "../diagnostics/catalog.ts";
 import { type Diagnostic, diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
-import { createParamsChecker } from "./check-params.ts";
 import { connectStage, type StageConnections, type StageDraft } from "./connect.ts";
 import { checkEngine, type DraftContext, draftStage } from "./draft-stage.ts";
 import {
@@ -23,7 +22,7 @@ import {
 import { applyOverrides, mergeLocated, OVERRIDES_FILE, PROFILES_FILE, selectProfiles } from "./merge.ts";
 import { parseYaml } from "./parse-yaml.ts";
 import type { Pipeline, PipelineStage, StageCatalogue } from "./pipeline.ts";
-import { checkOuterShape, mapOf, type RawPipeline, readPipeline } from "./pipeline-shape.ts";
+import { checkOuterShape, mapOf, readPipeline } from "./pipeline-shape.ts";
 import { orderStages } from "./stage-order.ts";
 import { createVariables } from "./variables.ts";
 
@@ -89,7 +88,6 @@ function load(
   const context: DraftContext = {
     catalogue,
     variables,
-    checker: createParamsChecker(),
     folder: source.folder,
     workingFolder: options.workingFolder ?? source.folder,
     engine: raw.engine,
@@ -101,8 +99,8 @@ function load(
     if (draft !== undefined) drafts.set(stage.name, draft);
   }
   const connections = new Map<string, StageConnections>();
-  for (const [name, draft] of drafts)
-    connections.set(name, connectStage(draft, drafts, brokenStages(raw, drafts), report));
+  const broken = new Set(raw.stageNames.filter((name) => !drafts.has(name)));
+  for (const [name, draft] of drafts) connections.set(name, connectStage(draft, drafts, broken, report));
   if (options.exists !== undefined) reportMissingPaths(drafts, connections, options.exists, report);
   const order = orderOf(drafts, report);
   const stages = completeStages(order, drafts, connections, report);
@@ -133,9 +131,6 @@ function layOver(outer: LocatedMap, options: LoadOptions, report: ReportDiagnost
   entries.set("params", { keySpan: params?.keySpan ?? outer.span, value });
   return { ...merged, entries };
 }
-
-const brokenStages = (raw: RawPipeline, drafts: ReadonlyMap<string, StageDraft>): ReadonlySet<string> =>
-  new Set(raw.stageNames.filter((name) => !drafts.has(name)));
 
 function reportMissingPaths(
   drafts: ReadonlyMap<string, StageDraft>,

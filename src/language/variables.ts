@@ -58,8 +58,9 @@ export function createVariables(params: LocatedMap, report: ReportDiagnostic): V
   const find = (name: string, span: Span): Located | undefined => {
     let node: Located | undefined = params;
     for (const part of name.split(".")) {
-      // A map may itself be a reference to another param.
+      // A map may itself be a reference to another param; what is wrong with that one was said there.
       const map: Located | undefined = node?.kind === "scalar" ? resolve(node) : node;
+      if (map === undefined && node !== undefined) return undefined;
       node = map?.kind === "map" ? map.entries.get(part)?.value : undefined;
     }
     if (node === undefined) {
