@@ -100,9 +100,24 @@ export function blockWidth({ block, groups, widthPerGroup }: ResNetPlan, width: 
   return block === "basic" ? width : Math.floor((width * widthPerGroup) / 64) * groups;
 }
 
-/** `resnet34`, or a name made of the blocks. */
+/**
+ * A name for people and for comparing: models of one name have the same parameters but for classes and channels. A ResNet
+ * of blocks that a published one has goes by that one's name; others are `resnet-bottleneck-2-2-2-2`, `...-32x4d`.
+ */
 export function architectureName(spec: ArchitectureSpec): string {
-  return spec.architecture ?? `resnet-${spec.block}-${spec.layers?.join("-")}`;
+  const plan = resnetPlan(spec);
+  if (plan === undefined) return spec.architecture ?? "incomplete";
+  const { block, layers, groups, widthPerGroup } = plan;
+  const published = Object.entries(RESNETS).find(
+    ([, own]) =>
+      own.block === block &&
+      own.groups === groups &&
+      own.widthPerGroup === widthPerGroup &&
+      own.layers.join() === layers.join(),
+  )?.[0];
+  const width = groups === 1 && widthPerGroup === 64 ? "" : `-${groups}x${widthPerGroup}d`;
+  const name = published ?? `resnet-${block}-${layers.join("-")}${width}`;
+  return spec.norm === "groupNorm" ? `${name}-groupNorm` : name;
 }
 
 /** Everything that keeps `spec` from being built, all at once. */
@@ -111,9 +126,15 @@ export function architectureProblems(spec: ArchitectureSpec): ArchitectureProble
   const { architecture, block, layers, numClasses, imageChannels = 3 } = spec;
   for (const [setting, count] of Object.entries({ numClasses, imageChannels }))
     if (!Number.isSafeInteger(count) || count < 1)
-      problems.push({ path: [setting as "numClasses"], message: `${setting} is a whole number from 1 on, not ${count}` });
+      problems.push({
+        path: [setting as "numClasses"],
+        message: `${setting} is a whole number from 1 on, not ${count}`,
+      });
   if (architecture !== undefined && !(architecture in RESNETS || architecture in VGGS))
-    return [...problems, { path: ["architecture"], message: `there is no architecture ${JSON.stringify(architecture)}` }];
+    return [
+      ...problems,
+      { path: ["architecture"], message: `there is no architecture ${JSON.stringify(architecture)}` },
+    ];
   if (architecture !== undefined) {
     for (const setting of ["block", "layers"] as const)
       if (spec[setting] !== undefined)
@@ -152,7 +173,7 @@ export function architectureProblems(spec: ArchitectureSpec): ArchitectureProble
 
 function resnetProblems(plan: ResNetPlan, spec: ArchitectureSpec): ArchitectureProblem[] {
   const problems: ArchitectureProblem[] = [];
-  const name = architectureName(spec);
+  const name = spec.architecture ?? "this ResNet";
   const { replaceStrideWithDilation: dilation, dropout } = spec;
   if (dilation !== undefined && dilation.length !== 3)
     problems.push({

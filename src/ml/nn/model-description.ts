@@ -2,7 +2,7 @@
 import type { Layer } from "./layer.ts";
 
 export interface ModelDescription {
-  /** For people and for facts: `resnet34`, `resnet-bottleneck-2-2-2-2`. */
+  /** For people and for facts: `resnet34`, `resnet-bottleneck-2-2-2-2`; models of one name have the same parameters. */
   readonly architecture: string;
   /** From images [n, h, w, imageChannels] to logits [n, numClasses]. */
   readonly layers: readonly Layer[];

@@ -88,12 +88,20 @@ describe("variants", () => {
     const named = describeModel({ architecture: "resnet50", numClasses: 10 });
     const generic = describeModel({ block: "bottleneck", layers: [3, 4, 6, 3], numClasses: 10 });
     expect(generic.layers).toEqual(named.layers);
-    expect(generic.architecture).toBe("resnet-bottleneck-3-4-6-3");
+    expect(generic.architecture).toBe("resnet50");
   });
 
   test("groups and width make a ResNeXt out of a ResNet", () => {
     const made = describeModel({ architecture: "resnet50", groups: 32, widthPerGroup: 4, numClasses: 10 });
-    expect(made.layers).toEqual(describeModel({ architecture: "resnext50_32x4d", numClasses: 10 }).layers);
+    expect(made).toEqual(describeModel({ architecture: "resnext50_32x4d", numClasses: 10 }));
+  });
+
+  test("that no published ResNet has get a name of their own", () => {
+    const name = (spec: Omit<ArchitectureSpec, "numClasses">) =>
+      describeModel({ ...spec, numClasses: 10 }).architecture;
+    expect(name({ block: "basic", layers: [1, 1, 1, 1] })).toBe("resnet-basic-1-1-1-1");
+    expect(name({ architecture: "resnet50", groups: 8, widthPerGroup: 16 })).toBe("resnet-bottleneck-3-4-6-3-8x16d");
+    expect(name({ architecture: "resnet34", norm: "groupNorm" })).toBe("resnet34-groupNorm");
   });
 
   test("a bottleneck strides in its 3x3 convolution and its shortcut", () => {
