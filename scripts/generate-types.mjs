@@ -1,7 +1,7 @@
 /**
  * Generates what follows from the schemas: a params type per stage type (`stages/generated/<type>-params.ts`, in which
- * settings with a default are always present) and the schema of whole pipelines that editors read
- * (`schemas/pipeline.schema.json`). With `--check` nothing is written: stale files are listed, and the exit code is 1.
+ * settings with a default are always present), the schema of whole pipelines that editors read
+ * (`schemas/pipeline.schema.json`), and the part of it that the language judges by. With `--check` nothing is written: stale files are listed, and the exit code is 1.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -33,7 +33,17 @@ for (const type of types) {
   });
   outputs.set(`stages/generated/${type}-params.ts`, text);
 }
-const pipeline = bundlePipelineSchema(read("schemas/pipeline.base.json"), stageSchemas);
+const base = read("schemas/pipeline.base.json");
+const engineSettings = JSON.stringify(base.definitions.engineSettings, undefined, 2);
+outputs.set(
+  "src/language/engine-schema.generated.ts",
+  `/** Generated from schemas/pipeline.base.json. Do not edit: run \`npm run generate\`. */
+import type { JsonObject } from "../json.ts";
+
+export const ENGINE_SCHEMA: JsonObject = ${engineSettings};
+`,
+);
+const pipeline = bundlePipelineSchema(base, stageSchemas);
 outputs.set("schemas/pipeline.schema.json", format("schemas/pipeline.schema.json", JSON.stringify(pipeline)));
 
 const stale = [...outputs].filter(([path, text]) => readOrNothing(path) !== text).map(([path]) => path);

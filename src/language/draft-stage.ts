@@ -1,6 +1,5 @@
 /** One stage by itself: its type found, variables resolved, settings and engine checked, inputs parsed, outputs known. */
 
-import pipelineSchema from "../../schemas/pipeline.base.json" with { type: "json" };
 import type { StageDefinition } from "../contract.ts";
 import { quote } from "../diagnostics/catalog.ts";
 import { type DiagnosticNote, diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
@@ -8,14 +7,13 @@ import { closestName } from "../diagnostics/suggest.ts";
 import type { JsonObject } from "../json.ts";
 import { checkParams } from "./check-params.ts";
 import { type DraftInput, portOf, type StageDraft } from "./connect.ts";
+import { ENGINE_SCHEMA } from "./engine-schema.generated.ts";
 import { parseInputSource } from "./input-source.ts";
 import { isNull, type Located, type LocatedEntry, type LocatedMap } from "./located.ts";
 import { mergeLocated, OVERRIDES_FILE } from "./merge.ts";
 import type { EngineSetting, StageCatalogue } from "./pipeline.ts";
 import { type RawStage, wrongType } from "./pipeline-shape.ts";
 import type { Variables } from "./variables.ts";
-
-const ENGINE_SCHEMA: JsonObject = pipelineSchema.definitions.engineSettings;
 
 export interface DraftContext {
   readonly catalogue: StageCatalogue;
