@@ -9,7 +9,9 @@ const expected = ["report.html", "train/model/model.safetensors"];
 for (const chart of ["loss", "accuracy", "confusionMatrix", "examples"])
   for (const format of ["svg", "pdf", "png"]) expected.push(`plot/charts/${chart}.${format}`);
 const missing = expected.filter((path) => !existsSync(join(folder, path)));
-console.log(`test accuracy ${(100 * top1).toFixed(1)} %; ${expected.length - missing.length} of ${expected.length} files there`);
+console.log(
+  `test accuracy ${(100 * top1).toFixed(1)} %; ${expected.length - missing.length} of ${expected.length} files there`,
+);
 if (missing.length > 0) console.error(`missing: ${missing.join(", ")}`);
 if (top1 < 0.4) console.error("the README promises at least 40 %");
 process.exit(missing.length > 0 || top1 < 0.4 ? 1 : 0);

@@ -75,9 +75,13 @@ async function measuredRate(root: string, program: string, engine: ResolvedEngin
   }
   const { execFile } = await import("node:child_process");
   const { promisify } = await import("node:util");
-  const { stdout } = await promisify(execFile)(process.execPath, [program, engine.name, String(engine.threads), engine.folder], {
-    env: { ...process.env, ...engine.environment },
-  });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [program, engine.name, String(engine.threads), engine.folder],
+    {
+      env: { ...process.env, ...engine.environment },
+    },
+  );
   const { flopsPerSecond } = JSON.parse(stdout.trim().split("\n").at(-1)!) as { flopsPerSecond: number };
   try {
     writeFileSync(file, `${JSON.stringify({ flopsPerSecond })}\n`);

@@ -3,9 +3,9 @@
  * the real file system, clock, machine, stage types and engines.
  */
 import { randomBytes } from "node:crypto";
-import { dirname, join } from "node:path";
-import { hostname } from "node:os";
 import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { registry } from "../stages/registry.ts";
 import { type App, type ExitCode, type Interrupts, UsageError } from "./cli/app.ts";

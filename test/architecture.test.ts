@@ -39,7 +39,19 @@ const LEAVES = ["src/contract.ts", "src/events.ts", "src/record.ts", "src/json.t
 
 /** What each room may import besides itself and leaves. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
-  main: ["cli", "report", "execute", "cache", "graph", "identity", "language", "diagnostics", "platform", "stages", "ml"],
+  main: [
+    "cli",
+    "report",
+    "execute",
+    "cache",
+    "graph",
+    "identity",
+    "language",
+    "diagnostics",
+    "platform",
+    "stages",
+    "ml",
+  ],
   cli: ["report", "execute", "cache", "graph", "identity", "language", "diagnostics", "platform"],
   report: ["cache", "graph", "identity", "language", "diagnostics", "platform"],
   execute: ["cache", "graph", "identity", "language", "diagnostics", "platform"],
@@ -91,10 +103,25 @@ const OWNERS: readonly { readonly what: string; readonly pattern: RegExp; readon
   {
     what: "process",
     pattern: /(?<![\w.])process\.(?!\s)/,
-    owners: [/^src\/main\.ts$/, /^src\/platform\//, /^src\/execute\/worker-main\.ts$/, /^src\/ml\/engine\/.*(native|probe|wasm|catalogue|install|folder)/, /-worker\.ts$/],
+    owners: [
+      /^src\/main\.ts$/,
+      /^src\/platform\//,
+      /^src\/execute\/worker-main\.ts$/,
+      /^src\/ml\/engine\/.*(native|probe|wasm|catalogue|install|folder)/,
+      /-worker\.ts$/,
+    ],
   },
   { what: "console", pattern: /(?<![\w.])console\./, owners: [] },
-  { what: "Date.now", pattern: /\bDate\.now\(|new Date\(\)/, owners: [/^src\/main\.ts$/, /^src\/compose-workspace\.ts$/, /^src\/platform\//, /^src\/ml\/engine\/native\/install/] },
+  {
+    what: "Date.now",
+    pattern: /\bDate\.now\(|new Date\(\)/,
+    owners: [
+      /^src\/main\.ts$/,
+      /^src\/compose-workspace\.ts$/,
+      /^src\/platform\//,
+      /^src\/ml\/engine\/native\/install/,
+    ],
+  },
   { what: "Math.random", pattern: /\bMath\.random\b/, owners: [] },
   {
     what: "node:fs",
@@ -129,7 +156,9 @@ describe("stages", () => {
   const types = [...registry.keys()].sort();
 
   test("stage file, registry line and schema are one to one", () => {
-    const stageFiles = readdirSync(join(root, "stages")).filter((name) => name.endsWith(".ts") && name !== "registry.ts");
+    const stageFiles = readdirSync(join(root, "stages")).filter(
+      (name) => name.endsWith(".ts") && name !== "registry.ts",
+    );
     expect(stageFiles.map((name) => name.replace(/\.ts$/, "")).sort()).toEqual(types);
     const schemas = readdirSync(join(root, "schemas")).filter((name) => !/^(pipeline|run|key)\./.test(name));
     expect(schemas.map((name) => name.replace(/\.schema\.json$/, "")).sort()).toEqual(types);

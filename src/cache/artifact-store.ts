@@ -4,10 +4,10 @@
  */
 import { dirname, join } from "node:path";
 import type { Artifact } from "../contract.ts";
-import type { FileSystem } from "../platform/file-system.ts";
 import { digestPath } from "../identity/artifact-digest.ts";
-import { type Listing, listingSizeBytes, parseListing, renderListing } from "../identity/listing.ts";
 import { digestFile } from "../identity/digest.ts";
+import { type Listing, listingSizeBytes, parseListing, renderListing } from "../identity/listing.ts";
+import type { FileSystem } from "../platform/file-system.ts";
 import { DamagedObject, type ObjectStore } from "./object-store.ts";
 
 export const REFERENCES_FILE = "references.json";
@@ -25,7 +25,12 @@ export interface StoredArtifact extends ArtifactReference {
 export interface ArtifactPaths {
   readonly kind: string;
   readonly digest: string;
-  readonly files: readonly { readonly path: string; readonly sizeBytes: number; readonly digest: string; readonly at: string }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly sizeBytes: number;
+    readonly digest: string;
+    readonly at: string;
+  }[];
   readonly references: Readonly<Record<string, ArtifactPaths>>;
 }
 
@@ -84,7 +89,9 @@ export function createArtifactStore(files: FileSystem, objects: ObjectStore): Ar
         digest: file.digest,
         at: objects.path(file.digest),
       })),
-      references: Object.fromEntries(Object.entries(referencesIn(found)).map(([name, target]) => [name, locate(target)])),
+      references: Object.fromEntries(
+        Object.entries(referencesIn(found)).map(([name, target]) => [name, locate(target)]),
+      ),
     };
   };
   return {
@@ -119,7 +126,9 @@ export function openArtifact(paths: ArtifactPaths): Artifact {
     kind: paths.kind,
     digest: paths.digest,
     files: paths.files.map(({ path, sizeBytes, digest }) => ({ path, sizeBytes, digest })),
-    references: Object.fromEntries(Object.entries(paths.references).map(([name, target]) => [name, openArtifact(target)])),
+    references: Object.fromEntries(
+      Object.entries(paths.references).map(([name, target]) => [name, openArtifact(target)]),
+    ),
     path(file = "") {
       const found = at.get(file);
       if (found === undefined)

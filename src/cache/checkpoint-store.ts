@@ -1,9 +1,9 @@
 /** Partial results by key: a folder in the object store and one small file that says which. The last save of a key wins. */
 import { dirname } from "node:path";
+import { digestBytes } from "../identity/digest.ts";
 import { canonicalJson, type JsonValue } from "../json.ts";
 import type { FileSystem } from "../platform/file-system.ts";
-import { digestBytes } from "../identity/digest.ts";
-import { type ArtifactPaths, type ArtifactStore } from "./artifact-store.ts";
+import type { ArtifactPaths, ArtifactStore } from "./artifact-store.ts";
 import { replaceFile, type StoreLayout } from "./store-layout.ts";
 
 export interface CheckpointStore {
@@ -20,7 +20,11 @@ interface CheckpointEntry {
   readonly sizeBytes: number;
 }
 
-export function createCheckpointStore(files: FileSystem, layout: StoreLayout, artifacts: ArtifactStore): CheckpointStore {
+export function createCheckpointStore(
+  files: FileSystem,
+  layout: StoreLayout,
+  artifacts: ArtifactStore,
+): CheckpointStore {
   const place = (base: string, key: JsonValue) =>
     layout.checkpoint(digestBytes(canonicalJson(["tfpipe/checkpoint/1", base, key])));
   return {
@@ -38,7 +42,11 @@ export function createCheckpointStore(files: FileSystem, layout: StoreLayout, ar
     },
     async save(base, key, folder) {
       const stored = await artifacts.takeIn(folder, "checkpoint");
-      const entry: CheckpointEntry = { format: "tfpipe/checkpoint/1", digest: stored.digest, sizeBytes: stored.sizeBytes };
+      const entry: CheckpointEntry = {
+        format: "tfpipe/checkpoint/1",
+        digest: stored.digest,
+        sizeBytes: stored.sizeBytes,
+      };
       const path = place(base, key);
       files.makeFolder(dirname(path));
       replaceFile(files, layout, path, `${JSON.stringify(entry)}\n`);

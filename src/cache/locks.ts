@@ -75,7 +75,8 @@ export function createLocks({ files, layout, self, identify, every }: LocksOptio
           release() {
             stop();
             const holder = readHolder(path);
-            if (holder?.pid === self.pid && holder.identity === self.identity && holder.host === self.host) files.remove(path);
+            if (holder?.pid === self.pid && holder.identity === self.identity && holder.host === self.host)
+              files.remove(path);
           },
         };
       }

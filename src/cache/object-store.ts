@@ -4,9 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
-import type { FileSystem } from "../platform/file-system.ts";
 import { digestBytes } from "../identity/digest.ts";
 import type { StatMemo } from "../identity/stat-memo.ts";
+import type { FileSystem } from "../platform/file-system.ts";
 import type { StoreLayout } from "./store-layout.ts";
 
 export type ObjectState = "sound" | "missing" | "damaged";
@@ -28,7 +28,11 @@ export class DamagedObject extends Error {
   readonly digest: string;
   readonly state: "missing" | "damaged";
   constructor(digest: string, state: "missing" | "damaged") {
-    super(state === "missing" ? `object ${digest.slice(0, 12)} is missing from the store` : `object ${digest.slice(0, 12)} in the store is damaged`);
+    super(
+      state === "missing"
+        ? `object ${digest.slice(0, 12)} is missing from the store`
+        : `object ${digest.slice(0, 12)} in the store is damaged`,
+    );
     this.name = "DamagedObject";
     this.digest = digest;
     this.state = state;

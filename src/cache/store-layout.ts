@@ -30,7 +30,18 @@ export interface StoreLayout {
 
 /** Makes the folders that every writer counts on. `unique` gives a name no other process uses. */
 export function openStoreLayout(files: FileSystem, root: string, unique: () => string): StoreLayout {
-  for (const folder of ["objects", "traces", "checkpoints", "last", "runs", "locks", "tmp", "memo", "quarantine", "scratch"])
+  for (const folder of [
+    "objects",
+    "traces",
+    "checkpoints",
+    "last",
+    "runs",
+    "locks",
+    "tmp",
+    "memo",
+    "quarantine",
+    "scratch",
+  ])
     files.makeFolder(join(root, folder));
   const sharded = (folder: string, name: string) => join(root, folder, name.slice(0, 2), name);
   return {

@@ -5,10 +5,10 @@
  */
 import { join } from "node:path";
 import type { Facts } from "../contract.ts";
-import type { FileSystem } from "../platform/file-system.ts";
 import { digestBytes } from "../identity/digest.ts";
 import type { CodeListing, KeyManifest } from "../identity/key-manifest.ts";
 import { canonicalJson, type JsonObject } from "../json.ts";
+import type { FileSystem } from "../platform/file-system.ts";
 import type { EngineRecord } from "../record.ts";
 import { replaceFile, type StoreLayout } from "./store-layout.ts";
 

@@ -22,6 +22,7 @@ export async function cleanCommand(app: App, words: readonly string[], options: 
     app.files.remove(target);
     app.out.write(`removed ${relative(app.cwd, target)}\n`);
   }
-  if (!options.store) app.out.write(`what was computed stays in the store: pipe run${opened.commandSuffix} brings it back\n`);
+  if (!options.store)
+    app.out.write(`what was computed stays in the store: pipe run${opened.commandSuffix} brings it back\n`);
   return 0;
 }

@@ -1,6 +1,7 @@
 /** What the commands need of engines, as a port: `main.ts` connects it to the ml library. */
-import type { EnginePort } from "../execute/engine-port.ts";
+
 import type { Progress } from "../contract.ts";
+import type { EnginePort } from "../execute/engine-port.ts";
 
 export interface EngineTools extends EnginePort {
   list(options: { readonly selfTest: boolean }): Promise<readonly EngineListing[]>;

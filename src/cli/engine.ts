@@ -2,7 +2,7 @@
 import { formatDuration } from "../report/format-duration.ts";
 import { renderEngines } from "../report/render-engines.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
-import { type EngineListing, EngineInstallRefused } from "./engine-tools.ts";
+import { EngineInstallRefused, type EngineListing } from "./engine-tools.ts";
 import { createProgressLine } from "./progress-line.ts";
 
 export interface EngineListOptions {

@@ -31,7 +31,9 @@ function inputFacts(pipeline: Pipeline, stage: PipelineStage): Readonly<Record<s
   return Object.fromEntries(
     Object.entries(stage.inputs).map(([port, source]) => [
       port,
-      source.from === "stage" ? (pipeline.stages.find(({ name }) => name === source.stage)?.facts[source.output] ?? {}) : {},
+      source.from === "stage"
+        ? (pipeline.stages.find(({ name }) => name === source.stage)?.facts[source.output] ?? {})
+        : {},
     ]),
   );
 }

@@ -1,7 +1,7 @@
 /** From what the user typed to a checked pipeline: find the file, read it, and stop with diagnostics if it is wrong. */
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
-import { buildStageGraph, selectStages, type StageGraph } from "../graph/stage-graph.ts";
+import { buildStageGraph, type StageGraph, selectStages } from "../graph/stage-graph.ts";
 import { loadPipeline } from "../language/load-pipeline.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import { type App, UsageError } from "./app.ts";
@@ -60,7 +60,8 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
     pipeline,
     graph,
     selected: (rest.length === 0 ? graph : selectStages(graph, rest)).order,
-    artifactsFolder: options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts),
+    artifactsFolder:
+      options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts),
     stageNames: rest,
     texts: loaded.texts,
     commandSuffix: [
@@ -72,7 +73,10 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
 }
 
 /** A word that names a file, or a pipeline in `pipelines/`; without one, the only pipeline there is. */
-function findPipelineFile(app: App, words: readonly string[]): { readonly file: string; readonly rest: readonly string[] } {
+function findPipelineFile(
+  app: App,
+  words: readonly string[],
+): { readonly file: string; readonly rest: readonly string[] } {
   const file = words.find((word) => /\.ya?ml$/.test(word));
   if (file !== undefined) return { file, rest: words.filter((word) => word !== file) };
   const [first, ...rest] = words;
@@ -84,10 +88,7 @@ function findPipelineFile(app: App, words: readonly string[]): { readonly file: 
   if (found.length === 1) return { file: found[0]!, rest: words };
   if (found.length === 0)
     throw new UsageError("there is no pipeline here", "name a pipeline file, or start one with: pipe init");
-  throw new UsageError(
-    first === undefined ? "which pipeline?" : `there is no pipeline "${first}"`,
-    listPipelines(app),
-  );
+  throw new UsageError(first === undefined ? "which pipeline?" : `there is no pipeline "${first}"`, listPipelines(app));
 }
 
 function pipelineFiles(app: App): readonly string[] {
@@ -105,7 +106,9 @@ function listPipelines(app: App): string {
 /** `artifacts/` beside the nearest package.json or .git above the pipeline, so that it is one place from every folder. */
 function findArtifactsFolder(app: App, pipelineFile: string): string {
   for (let folder = dirname(pipelineFile); ; folder = dirname(folder)) {
-    const marks = ["artifacts", ".git", "package.json"].some((name) => app.files.stat(join(folder, name)) !== undefined);
+    const marks = ["artifacts", ".git", "package.json"].some(
+      (name) => app.files.stat(join(folder, name)) !== undefined,
+    );
     if (marks && basename(folder) !== "pipelines") return join(folder, "artifacts");
     if (dirname(folder) === folder) return join(dirname(pipelineFile), "artifacts");
   }

@@ -3,8 +3,8 @@ import { planRun } from "../execute/plan.ts";
 import { renderPlan } from "../report/render-plan.ts";
 import type { App, ExitCode } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
-import { quickHint } from "./quick-hint.ts";
 import { openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { quickHint } from "./quick-hint.ts";
 import { resolveEngines } from "./resolve-engines.ts";
 
 export interface PlanOptions extends PipelineOptions {

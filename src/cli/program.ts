@@ -26,7 +26,15 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false, helpWidth: Math.min(app.out.columns(), 100) })
     .configureOutput({ writeOut: app.out.write, writeErr: app.err.write })
-    .addHelpText("after", examples(["pipe init", "pipe run pipelines/resnet34.yaml --profile quick", "pipe why train", "pipe show evaluate"]));
+    .addHelpText(
+      "after",
+      examples([
+        "pipe init",
+        "pipe run pipelines/resnet34.yaml --profile quick",
+        "pipe why train",
+        "pipe show evaluate",
+      ]),
+    );
 
   pipelineCommand(program, "run", "bring a pipeline, or some of its stages, up to date")
     .option("-j, --jobs <n>", "how many stages may run at once", parseCount)
@@ -46,7 +54,15 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     )
     .action(async (words: string[], options) => {
       const { runCommand } = await import("./run.ts");
-      done(await runCommand(app, words, { ...defaults(options), force: options.force ?? [], keepGoing: flag(options.keepGoing), logs: flag(options.logs), paranoid: flag(options.paranoid) }));
+      done(
+        await runCommand(app, words, {
+          ...defaults(options),
+          force: options.force ?? [],
+          keepGoing: flag(options.keepGoing),
+          logs: flag(options.logs),
+          paranoid: flag(options.paranoid),
+        }),
+      );
     });
 
   pipelineCommand(program, "plan", "show what a run would do, and why")
@@ -82,9 +98,15 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     });
 
   pipelineCommand(program, "show", "show what a stage produced: artifacts, metrics, params")
-    .option("--path [file]", "print where files are in the store: all, one output's, or one (`model/model.safetensors`)")
+    .option(
+      "--path [file]",
+      "print where files are in the store: all, one output's, or one (`model/model.safetensors`)",
+    )
     .option("--json", "print one JSON object")
-    .addHelpText("after", examples(["pipe show resnet34 train", "pipe show resnet34 train --path model/model.safetensors"]))
+    .addHelpText(
+      "after",
+      examples(["pipe show resnet34 train", "pipe show resnet34 train --path model/model.safetensors"]),
+    )
     .action(async (words: string[], options) => {
       const { showCommand } = await import("./show.ts");
       done(await showCommand(app, words, { ...defaults(options), path: options.path ?? false }));
@@ -94,7 +116,10 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     .command("engine")
     .description("list the engines that compute, with versions and a self-test")
     .option("--json", "print one JSON object")
-    .addHelpText("after", examples(["pipe engine", "pipe engine install", "pipe engine install --dir /opt/libtensorflow"]))
+    .addHelpText(
+      "after",
+      examples(["pipe engine", "pipe engine install", "pipe engine install --dir /opt/libtensorflow"]),
+    )
     .action(async (options) => {
       const { engineCommand } = await import("./engine.ts");
       done(await engineCommand(app, { json: flag(options.json) }));
@@ -103,10 +128,18 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     .command("install")
     .description("put the native TensorFlow engine in place (once per user and version)")
     .option("--gpu", "the CUDA build of TensorFlow (Linux x64 with an NVIDIA GPU)")
-    .option("--dir <folder>", "a folder that has TensorFlow's C library (2.15 or newer) and headers, instead of the wheel")
+    .option(
+      "--dir <folder>",
+      "a folder that has TensorFlow's C library (2.15 or newer) and headers, instead of the wheel",
+    )
     .action(async (options) => {
       const { engineInstallCommand } = await import("./engine.ts");
-      done(await engineInstallCommand(app, { gpu: flag(options.gpu), ...(options.dir === undefined ? {} : { dir: options.dir }) }));
+      done(
+        await engineInstallCommand(app, {
+          gpu: flag(options.gpu),
+          ...(options.dir === undefined ? {} : { dir: options.dir }),
+        }),
+      );
     });
 
   program

@@ -1,10 +1,11 @@
 /** Which engine each computing stage gets, made certain before any key is made. */
-import type { ResolvedEngine } from "../execute/engine-port.ts";
+
 import { type Diagnostic, diagnose } from "../diagnostics/diagnostic.ts";
 import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
+import type { ResolvedEngine } from "../execute/engine-port.ts";
 import type { App } from "./app.ts";
-import type { OpenedPipeline } from "./open-pipeline.ts";
 import { EngineInstallRefused } from "./engine-tools.ts";
+import type { OpenedPipeline } from "./open-pipeline.ts";
 import { createProgressLine } from "./progress-line.ts";
 
 /**

@@ -40,7 +40,12 @@ export async function runCommand(app: App, words: readonly string[], options: Ru
   const force = new Set<string>(options.force === true ? stages : options.force);
   const startedAt = workspace.clock.date();
   const startMs = app.nowMs();
-  const plan = await estimateStages(pipeline, engines, workspace, await planRun(workspace, { pipeline, graph, stages, engines, force }));
+  const plan = await estimateStages(
+    pipeline,
+    engines,
+    workspace,
+    await planRun(workspace, { pipeline, graph, stages, engines, force }),
+  );
 
   const runId = app.newRunId();
   const reporter = await openReporter(app, opened, options);
@@ -57,7 +62,9 @@ export async function runCommand(app: App, words: readonly string[], options: Ru
   const nothingToDo = plan.every(({ decision }) => decision === "fresh");
   try {
     if (!nothingToDo) announceLongRun(app, opened, plan, options);
-    const records = nothingToDo ? plan.map((stage) => freshRecord(stage, opened)) : await execute(app, workspace, opened, { runId, stages, engines, force, plan, options, emit });
+    const records = nothingToDo
+      ? plan.map((stage) => freshRecord(stage, opened))
+      : await execute(app, workspace, opened, { runId, stages, engines, force, plan, options, emit });
     const record: RunRecord = {
       format: "tfpipe/run/1",
       id: runId,
@@ -89,9 +96,16 @@ interface Execution {
   readonly emit: (event: RunEvent) => void;
 }
 
-async function execute(app: App, workspace: Workspace, opened: OpenedPipeline, execution: Execution): Promise<readonly StageRecord[]> {
+async function execute(
+  app: App,
+  workspace: Workspace,
+  opened: OpenedPipeline,
+  execution: Execution,
+): Promise<readonly StageRecord[]> {
   const { executeRun } = await import("../execute/executor.ts");
-  app.interrupts.stop.addEventListener("abort", () => execution.emit({ type: "run-interrupted", atMs: 0 }), { once: true });
+  const startMs = app.nowMs();
+  const onInterrupt = () => execution.emit({ type: "run-interrupted", atMs: app.nowMs() - startMs });
+  app.interrupts.stop.addEventListener("abort", onInterrupt, { once: true });
   return executeRun(workspace, {
     pipeline: opened.pipeline,
     graph: opened.graph,
@@ -106,7 +120,11 @@ async function execute(app: App, workspace: Workspace, opened: OpenedPipeline, e
     signal: app.interrupts.stop,
     killSignal: app.interrupts.kill,
     emit: execution.emit,
-    expectedMs: new Map(execution.plan.flatMap(({ stage, expectedMs }) => (expectedMs === undefined ? [] : [[stage, expectedMs] as const]))),
+    expectedMs: new Map(
+      execution.plan.flatMap(({ stage, expectedMs }) =>
+        expectedMs === undefined ? [] : [[stage, expectedMs] as const],
+      ),
+    ),
   });
 }
 
@@ -124,14 +142,23 @@ async function openReporter(app: App, opened: OpenedPipeline, options: RunOption
   }
   if (app.out.isTerminal) {
     const { createTerminalReporter } = await import("../report/terminal-reporter.ts");
-    return createTerminalReporter({ ...settings, schedule: app.schedule, now: app.nowMs, logs: options.logs ? "all" : "last" });
+    return createTerminalReporter({
+      ...settings,
+      schedule: app.schedule,
+      now: app.nowMs,
+      logs: options.logs ? "all" : "last",
+    });
   }
   const { createPlainReporter } = await import("../report/plain-reporter.ts");
   return createPlainReporter(settings);
 }
 
 /** Everything but progress is kept beside the run's record. */
-function recordEvents(workspace: Workspace, runId: string, report: (event: RunEvent) => void): (event: RunEvent) => void {
+function recordEvents(
+  workspace: Workspace,
+  runId: string,
+  report: (event: RunEvent) => void,
+): (event: RunEvent) => void {
   const { files, layout } = workspace;
   const folder = layout.run(runId);
   files.makeFolder(folder);
@@ -168,7 +195,12 @@ function freshRecord({ trace, ...planned }: DetailedStage, { pipeline }: OpenedP
 
 function exitCodeOf(records: readonly StageRecord[]): ExitCode {
   if (records.some(({ outcome }) => outcome === "failed")) return 1;
-  return records.some(({ outcome, reason }) => outcome === "interrupted" || (outcome === "skipped" && reason === "the run was interrupted")) ? 130 : 0;
+  return records.some(
+    ({ outcome, reason }) =>
+      outcome === "interrupted" || (outcome === "skipped" && reason === "the run was interrupted"),
+  )
+    ? 130
+    : 0;
 }
 
 function environmentOf({ machine }: Workspace) {
@@ -177,10 +209,18 @@ function environmentOf({ machine }: Workspace) {
 }
 
 /** A run that had nothing to do leaves a record of constant size, and the report as it is. */
-async function keepRecord(app: App, workspace: Workspace, opened: OpenedPipeline, record: RunRecord, nothingToDo: boolean): Promise<void> {
+async function keepRecord(
+  app: App,
+  workspace: Workspace,
+  opened: OpenedPipeline,
+  record: RunRecord,
+  nothingToDo: boolean,
+): Promise<void> {
   const { files, layout } = workspace;
   const last = readLastRun(workspace, opened.pipeline)?.runId;
-  const kept: RunRecord = nothingToDo && last !== undefined ? { ...record, stages: [], params: {}, sameAs: last } : record;
+  const kept: RunRecord =
+    nothingToDo && last !== undefined ? { ...record, stages: [], params: {}, sameAs: last } : record;
   replaceFile(files, layout, join(layout.run(record.id), "run.json"), `${JSON.stringify(kept)}\n`);
-  if (!nothingToDo) await writeReport(app, workspace, join(opened.artifactsFolder, pipelineFolderName(opened.pipeline)), record);
+  if (!nothingToDo)
+    await writeReport(app, workspace, join(opened.artifactsFolder, pipelineFolderName(opened.pipeline)), record);
 }

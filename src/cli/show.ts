@@ -22,7 +22,10 @@ function withCards({ artifacts, files, layout }: Workspace, outputs: StageRecord
     Object.entries(outputs).map(([name, output]) => {
       const card = artifacts.listing(output.digest)?.files.find(({ path }) => path === CARD_FILE);
       const text = card === undefined ? undefined : files.readText(layout.object(card.digest));
-      return [name, text === undefined ? output : { ...output, facts: { ...output.facts, ...(JSON.parse(text) as JsonObject) } }];
+      return [
+        name,
+        text === undefined ? output : { ...output, facts: { ...output.facts, ...(JSON.parse(text) as JsonObject) } },
+      ];
     }),
   );
 }
@@ -32,23 +35,34 @@ export async function showCommand(app: App, words: readonly string[], options: S
   if (opened === undefined) return 2;
   const { pipeline, stageNames } = opened;
   if (stageNames.length !== 1)
-    throw new UsageError("show takes one stage", `its stages are ${pipeline.stages.map(({ name }) => name).join(", ")}`);
+    throw new UsageError(
+      "show takes one stage",
+      `its stages are ${pipeline.stages.map(({ name }) => name).join(", ")}`,
+    );
   const [name] = stageNames as [string];
   const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false });
   const fingerprint = readLastRun(workspace, pipeline)?.stages[name];
   const trace = fingerprint === undefined ? undefined : workspace.traces.find(fingerprint)[0];
-  if (trace === undefined) throw new UsageError(`stage ${name} has not run yet`, `run it with: pipe run${opened.commandSuffix} ${name}`);
+  if (trace === undefined)
+    throw new UsageError(`stage ${name} has not run yet`, `run it with: pipe run${opened.commandSuffix} ${name}`);
   const files = Object.fromEntries(
-    Object.entries(trace.outputs).map(([output, { digest }]) => [output, workspace.artifacts.listing(digest)?.files ?? []]),
+    Object.entries(trace.outputs).map(([output, { digest }]) => [
+      output,
+      workspace.artifacts.listing(digest)?.files ?? [],
+    ]),
   );
   if (options.path !== false) {
     const wanted = options.path === true ? undefined : options.path;
     const found = Object.entries(files).flatMap(([output, listed]) =>
       listed.map((file) => ({ shown: `${output}/${file.path}`, at: workspace.layout.object(file.digest) })),
     );
-    const chosen = wanted === undefined ? found : found.filter(({ shown }) => shown === wanted || shown.startsWith(`${wanted}/`));
+    const chosen =
+      wanted === undefined ? found : found.filter(({ shown }) => shown === wanted || shown.startsWith(`${wanted}/`));
     if (chosen.length === 0)
-      throw new UsageError(`stage ${name} has no file ${wanted}`, `it has ${found.map(({ shown }) => shown).join(", ")}`);
+      throw new UsageError(
+        `stage ${name} has no file ${wanted}`,
+        `it has ${found.map(({ shown }) => shown).join(", ")}`,
+      );
     for (const { shown, at } of chosen) app.out.write(chosen.length === 1 ? `${at}\n` : `${shown}\t${at}\n`);
     return 0;
   }

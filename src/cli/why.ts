@@ -1,7 +1,8 @@
 /** `pipe why <stage>`: what differs from the stage's last success, down to the param's line and the module's name. */
-import { planRun } from "../execute/plan.ts";
+
+import { createLineTable, positionAt } from "../diagnostics/code-frame.ts";
 import { readLastRun } from "../execute/last-run.ts";
-import { positionAt, createLineTable } from "../diagnostics/code-frame.ts";
+import { planRun } from "../execute/plan.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import { renderWhy } from "../report/render-why.ts";
@@ -27,7 +28,9 @@ export async function whyCommand(app: App, words: readonly string[], options: Wh
   workspace.memo.save();
   const planned = plan.at(-1)!;
   if (options.json) {
-    app.out.write(`${JSON.stringify({ stage: name, decision: planned.decision, reason: planned.reason, differences: planned.differences })}\n`);
+    app.out.write(
+      `${JSON.stringify({ stage: name, decision: planned.decision, reason: planned.reason, differences: planned.differences })}\n`,
+    );
     return 0;
   }
   const last = readLastRun(workspace, pipeline);
@@ -41,7 +44,8 @@ export async function whyCommand(app: App, words: readonly string[], options: Wh
         reason: entry.reason,
         differences: entry.differences,
         against: last === undefined ? "no earlier run" : `the run ${last.runId}`,
-        origin: (difference) => originOf(app, pipeline.stages.find(({ name: other }) => other === entry.stage) ?? stage, difference),
+        origin: (difference) =>
+          originOf(app, pipeline.stages.find(({ name: other }) => other === entry.stage) ?? stage, difference),
       },
       style,
     );

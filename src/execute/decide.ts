@@ -3,9 +3,9 @@
  * what was announced is what happens.
  */
 import { join } from "node:path";
+import type { Trace } from "../cache/trace-store.ts";
 import { diffKeys } from "../identity/fingerprint.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
-import type { Trace } from "../cache/trace-store.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import type { StageKey } from "./stage-key.ts";
 import { findVisibleDifference } from "./visible-outputs.ts";
@@ -40,7 +40,9 @@ export async function decideStage(workspace: Workspace, request: DecideRequest):
   if (traces.length === 0) {
     if (lastFingerprint === undefined) return run("never run");
     if (lastFingerprint === key.fingerprint) return run("its trace is gone from the store");
-    return run(differences.length === 0 ? "its last trace is gone from the store" : describeDifferences(differences, stage));
+    return run(
+      differences.length === 0 ? "its last trace is gone from the store" : describeDifferences(differences, stage),
+    );
   }
   let damage = "";
   for (const trace of traces) {
@@ -52,7 +54,12 @@ export async function decideStage(workspace: Workspace, request: DecideRequest):
     const visible = { folder: join(folder, stage.name), outputs: trace.outputs, ports: stage.outputs };
     const difference = await findVisibleDifference(workspace, visible);
     if (difference === undefined) return { decision: "fresh", reason: "up to date", trace, differences };
-    return { decision: "restore", reason: restoreReason(difference, lastFingerprint === key.fingerprint), trace, differences };
+    return {
+      decision: "restore",
+      reason: restoreReason(difference, lastFingerprint === key.fingerprint),
+      trace,
+      differences,
+    };
   }
   return run(damage);
 }
@@ -98,7 +105,11 @@ function describeDifference({ part, name, before, after }: KeyDifference, stage:
       return after === undefined ? `input ${name} was disconnected` : `input ${name} changed${origin}`;
     }
     case "code":
-      return before === undefined ? `${name} is new` : after === undefined ? `${name} is no longer used` : `${name} was edited`;
+      return before === undefined
+        ? `${name} is new`
+        : after === undefined
+          ? `${name} is no longer used`
+          : `${name} was edited`;
     default: {
       const label = part === "param" ? name : `${part} ${name}`;
       return `${label} ${before ?? "(none)"} -> ${after ?? "(none)"}`;

@@ -4,15 +4,15 @@
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Trace, TracedOutput } from "../cache/trace-store.ts";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import { REFERENCES_FILE } from "../cache/artifact-store.ts";
+import type { Trace, TracedOutput } from "../cache/trace-store.ts";
+import { UnfitForArtifact } from "../identity/artifact-digest.ts";
+import { sameStat } from "../identity/stat-memo.ts";
+import type { PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
 import { errorCode } from "../platform/file-system.ts";
 import type { FailureRecord } from "../record.ts";
-import { sameStat } from "../identity/stat-memo.ts";
-import { UnfitForArtifact } from "../identity/artifact-digest.ts";
-import type { PipelineStage } from "../language/pipeline.ts";
 import type { StageKey } from "./stage-key.ts";
 import { runStageProcess } from "./stage-process.ts";
 import type { FromWorker } from "./worker-protocol.ts";
@@ -47,7 +47,9 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
   const measurements: Record<string, number> = {};
   const warnings: string[] = [];
   try {
-    const outputs = Object.fromEntries(Object.keys(stage.outputs).map((name) => [name, join(staging, "outputs", name)]));
+    const outputs = Object.fromEntries(
+      Object.keys(stage.outputs).map((name) => [name, join(staging, "outputs", name)]),
+    );
     for (const folder of Object.values(outputs)) files.makeFolder(folder);
     const startedMs = clock.nowMs();
     const ended = await runStageProcess({
@@ -78,7 +80,8 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
       onOutput: request.onOutput,
       onStart: request.onStart,
       onMessage(message) {
-        if (message.type === "measure") (message.role === "metric" ? metrics : measurements)[message.name] = message.value;
+        if (message.type === "measure")
+          (message.role === "metric" ? metrics : measurements)[message.name] = message.value;
         if (message.type === "warn") warnings.push(message.line);
         request.onMessage(message);
       },
@@ -94,13 +97,20 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
 
     const moved = findMoved(workspace, request.watched);
     if (moved !== undefined)
-      return failed(`input ${moved} was changed while the stage ran, so its result cannot be kept`, "run it again once the file is still");
+      return failed(
+        `input ${moved} was changed while the stage ran, so its result cannot be kept`,
+        "run it again once the file is still",
+      );
     const taken: Record<string, TracedOutput> = {};
     for (const name of Object.keys(stage.outputs)) {
       if (files.list(outputs[name]!).length === 0)
-        return failed(`it ended without writing its output ${name}`, "a stage must put at least one file into each output folder");
+        return failed(
+          `it ended without writing its output ${name}`,
+          "a stage must put at least one file into each output folder",
+        );
       const unknown = findUnknownReference(workspace, outputs[name]!, request.inputs);
-      if (unknown !== undefined) return failed(`output ${name} references ${unknown}, which is not an input of the stage`);
+      if (unknown !== undefined)
+        return failed(`output ${name} references ${unknown}, which is not an input of the stage`);
     }
     for (const [name, port] of Object.entries(stage.outputs)) {
       const stored = await workspace.artifacts.takeIn(outputs[name]!, port.kind);
@@ -153,13 +163,25 @@ export function describeRefusal(error: unknown): FailureRecord | undefined {
   switch (errorCode(error)) {
     case "ENOSPC":
     case "EDQUOT":
-      return { message: `the disk is full${where}`, help: "free some space and run again: what is finished is kept", lastOutput: [] };
+      return {
+        message: `the disk is full${where}`,
+        help: "free some space and run again: what is finished is kept",
+        lastOutput: [],
+      };
     case "EROFS":
     case "EACCES":
     case "EPERM":
-      return { message: `the store cannot be written${where}`, help: "check the permissions of the artifacts folder", lastOutput: [] };
+      return {
+        message: `the store cannot be written${where}`,
+        help: "check the permissions of the artifacts folder",
+        lastOutput: [],
+      };
     case "EIO":
-      return { message: `the disk failed${where}`, help: "check the device, then run again: what is finished is kept", lastOutput: [] };
+      return {
+        message: `the disk failed${where}`,
+        help: "check the device, then run again: what is finished is kept",
+        lastOutput: [],
+      };
     default:
       return undefined;
   }

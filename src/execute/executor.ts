@@ -10,8 +10,8 @@
  */
 import { join } from "node:path";
 import type { PGraph } from "p-graph";
-import { DamagedObject } from "../cache/object-store.ts";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
+import { DamagedObject } from "../cache/object-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import type { EmitEvent, RunEvent } from "../events.ts";
 import type { StageGraph } from "../graph/stage-graph.ts";
@@ -113,7 +113,8 @@ class Run {
       await this.#advance(stage);
     } catch (error) {
       if (error instanceof StageNotDone) throw error;
-      const refusal = error instanceof UnfitForArtifact ? { message: error.message, lastOutput: [] } : describeRefusal(error);
+      const refusal =
+        error instanceof UnfitForArtifact ? { message: error.message, lastOutput: [] } : describeRefusal(error);
       if (refusal === undefined) throw error;
       this.#fail(stage, "could not be brought up to date", undefined, refusal);
     }
@@ -161,13 +162,22 @@ class Run {
     watched: ReadonlyMap<string, FileStat>,
   ): Promise<void> {
     const { jobs, signal, killSignal } = this.#request;
-    const release = await this.#tokens.acquire(key.engine === undefined ? 1 : jobs, this.#priorities.get(stage.name) ?? 0);
+    const release = await this.#tokens.acquire(
+      key.engine === undefined ? 1 : jobs,
+      this.#priorities.get(stage.name) ?? 0,
+    );
     try {
       if (this.#stopped || signal.aborted) {
         this.#skip(stage.name);
         throw new StageNotDone();
       }
-      this.#emit({ type: "stage-started", stage: stage.name, stageType: stage.type, fingerprint: key.fingerprint, reason });
+      this.#emit({
+        type: "stage-started",
+        stage: stage.name,
+        stageType: stage.type,
+        fingerprint: key.fingerprint,
+        reason,
+      });
       await this.#healInputs(stage);
       const ended = await executeStage(this.#workspace, {
         stage,
@@ -189,7 +199,13 @@ class Run {
             case "warn":
               return this.#emit({ type: "stage-warned", stage: stage.name, line: message.line });
             case "measure":
-              return this.#emit({ type: "stage-measured", stage: stage.name, name: message.name, value: message.value, role: message.role });
+              return this.#emit({
+                type: "stage-measured",
+                stage: stage.name,
+                name: message.name,
+                value: message.value,
+                role: message.role,
+              });
           }
         },
       });
@@ -271,7 +287,8 @@ class Run {
       }
       const outputs = Object.values(this.#traces.get(candidate)?.outputs ?? {});
       const holds = outputs.some(
-        (output) => output.digest === digest || artifacts.listing(output.digest)?.files.some((file) => file.digest === digest),
+        (output) =>
+          output.digest === digest || artifacts.listing(output.digest)?.files.some((file) => file.digest === digest),
       );
       return holds ? candidate : undefined;
     };
@@ -302,13 +319,20 @@ class Run {
     }
   }
 
-  async #lock(stage: PipelineStage, key: StageKey): Promise<{ readonly release: () => void; readonly waited: boolean }> {
+  async #lock(
+    stage: PipelineStage,
+    key: StageKey,
+  ): Promise<{ readonly release: () => void; readonly waited: boolean }> {
     const { locks, clock } = this.#workspace;
     for (let waited = false; ; waited = true) {
       const attempt = locks.tryAcquire(key.fingerprint);
       if ("release" in attempt) return { release: attempt.release, waited };
       if (!waited)
-        this.#emit({ type: "stage-waiting", stage: stage.name, holder: `process ${attempt.holder.pid} on ${attempt.holder.host}` });
+        this.#emit({
+          type: "stage-waiting",
+          stage: stage.name,
+          holder: `process ${attempt.holder.pid} on ${attempt.holder.host}`,
+        });
       if (this.#request.signal.aborted) {
         this.#skip(stage.name);
         throw new StageNotDone();
@@ -327,7 +351,9 @@ class Run {
 
   /** One fingerprint, two results on one class of machine: the stage is not a function of its key. */
   #reportOtherResults(stage: PipelineStage, trace: Trace): void {
-    const others = this.#workspace.traces.find(trace.fingerprint).filter(({ platformClass }) => platformClass === trace.platformClass);
+    const others = this.#workspace.traces
+      .find(trace.fingerprint)
+      .filter(({ platformClass }) => platformClass === trace.platformClass);
     for (const [name, output] of Object.entries(trace.outputs))
       if (others.some((other) => other.outputs[name]?.digest !== output.digest))
         this.#emit({
@@ -337,7 +363,13 @@ class Run {
         });
   }
 
-  #succeed(stage: PipelineStage, outcome: "fresh" | "restored" | "ran", reason: string, key: StageKey, trace: Trace): void {
+  #succeed(
+    stage: PipelineStage,
+    outcome: "fresh" | "restored" | "ran",
+    reason: string,
+    key: StageKey,
+    trace: Trace,
+  ): void {
     this.#traces.set(stage.name, trace);
     this.#fingerprints.set(stage.name, key.fingerprint);
     this.#finish(stage, outcome, reason, {
@@ -398,7 +430,9 @@ const LOCK_POLL_MS = 200;
 function longestPaths({ stages, graph, expectedMs }: ExecuteRequest): ReadonlyMap<string, number> {
   const longest = new Map<string, number>();
   for (const name of [...stages].reverse()) {
-    const after = stages.filter((other) => graph.needs.get(other)!.includes(name)).map((other) => longest.get(other) ?? 0);
+    const after = stages
+      .filter((other) => graph.needs.get(other)!.includes(name))
+      .map((other) => longest.get(other) ?? 0);
     longest.set(name, (expectedMs.get(name) ?? 1) + Math.max(0, ...after));
   }
   return longest;

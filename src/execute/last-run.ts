@@ -14,7 +14,10 @@ export function pipelineFolderName(pipeline: Pick<Pipeline, "name" | "profiles">
   return [pipeline.name, ...pipeline.profiles].join("@");
 }
 
-export function readLastRun({ files, layout }: Pick<Workspace, "files" | "layout">, pipeline: Pipeline): LastRun | undefined {
+export function readLastRun(
+  { files, layout }: Pick<Workspace, "files" | "layout">,
+  pipeline: Pipeline,
+): LastRun | undefined {
   try {
     const text = files.readText(layout.last(pipelineFolderName(pipeline)));
     return text === undefined ? undefined : (JSON.parse(text) as LastRun);
@@ -31,6 +34,10 @@ export function writeLastRun(
   fingerprints: ReadonlyMap<string, string>,
 ): void {
   const before = readLastRun({ files, layout }, pipeline);
-  const last: LastRun = { format: "tfpipe/last/1", runId, stages: { ...before?.stages, ...Object.fromEntries(fingerprints) } };
+  const last: LastRun = {
+    format: "tfpipe/last/1",
+    runId,
+    stages: { ...before?.stages, ...Object.fromEntries(fingerprints) },
+  };
   replaceFile(files, layout, layout.last(pipelineFolderName(pipeline)), JSON.stringify(last));
 }

@@ -1,11 +1,11 @@
 /** What a run would do, per stage, and why. Reads the store and the user's files; changes nothing. */
 import { join } from "node:path";
 import type { Trace } from "../cache/trace-store.ts";
+import type { StageGraph } from "../graph/stage-graph.ts";
 import { digestPath, UnfitForArtifact } from "../identity/artifact-digest.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
 import type { PlannedStage } from "../record.ts";
-import type { StageGraph } from "../graph/stage-graph.ts";
 import { decideStage } from "./decide.ts";
 import type { ResolvedEngine } from "./engine-port.ts";
 import { pipelineFolderName, readLastRun } from "./last-run.ts";
@@ -38,11 +38,15 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
     const stage = pipeline.stages.find((candidate) => candidate.name === name)!;
     const needs = graph.needs.get(name)!;
     const lastFingerprint = last?.stages[name];
-    const expectedMs = lastFingerprint === undefined ? undefined : workspace.traces.find(lastFingerprint)[0]?.durationMs;
+    const expectedMs =
+      lastFingerprint === undefined ? undefined : workspace.traces.find(lastFingerprint)[0]?.durationMs;
     const common = { stage: name, stageType: stage.type, needs, ...(expectedMs === undefined ? {} : { expectedMs }) };
     const waits = needs.filter((need) => !known.has(need));
     if (waits.length > 0) {
-      const reason = lastFingerprint === undefined ? `never run; waits for ${waits.join(", ")}` : `runs only if ${waits.join(" or ")} gives another result`;
+      const reason =
+        lastFingerprint === undefined
+          ? `never run; waits for ${waits.join(", ")}`
+          : `runs only if ${waits.join(" or ")} gives another result`;
       planned.push({ ...common, decision: "pending", reason, differences: [] });
       continue;
     }
@@ -52,9 +56,18 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
       continue;
     }
     const key = makeStageKey(workspace, stage, inputs, request.engines.get(name));
-    const decision = await decideStage(workspace, { stage, key, lastFingerprint, folder, force: request.force.has(name) });
+    const decision = await decideStage(workspace, {
+      stage,
+      key,
+      lastFingerprint,
+      folder,
+      force: request.force.has(name),
+    });
     if (decision.trace !== undefined)
-      known.set(name, Object.fromEntries(Object.entries(decision.trace.outputs).map(([output, { digest }]) => [output, digest])));
+      known.set(
+        name,
+        Object.fromEntries(Object.entries(decision.trace.outputs).map(([output, { digest }]) => [output, digest])),
+      );
     planned.push({
       ...common,
       decision: decision.decision,

@@ -1,9 +1,10 @@
 /** From a stage and its inputs' digests to its key manifest: the meeting place of pipeline, code and engine. */
+
+import type { ResolvedCode } from "../identity/code-library.ts";
+import { digestBytes } from "../identity/digest.ts";
 import { fingerprintOf, type KeyedCode } from "../identity/fingerprint.ts";
 import type { KeyManifest } from "../identity/key-manifest.ts";
 import { paramsForCheckpoints, paramsForKey } from "../identity/param-roles.ts";
-import { digestBytes } from "../identity/digest.ts";
-import type { ResolvedCode } from "../identity/code-library.ts";
 import { canonicalJson, type JsonObject } from "../json.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import type { ResolvedEngine } from "./engine-port.ts";

@@ -114,12 +114,20 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
       }
     });
     child.on("error", (error) => {
-      result ??= { result: "failed", failure: { message: `its process could not be started: ${error.message}`, lastOutput } };
+      result ??= {
+        result: "failed",
+        failure: { message: `its process could not be started: ${error.message}`, lastOutput },
+      };
     });
     child.on("close", (code, killedBy) => {
       signal.removeEventListener("abort", onAbort);
       kill(); // whatever it started goes with it
-      resolve(result ?? (signal.aborted ? { result: "interrupted" } : { result: "failed", failure: describeExit(code, killedBy, lastOutput) }));
+      resolve(
+        result ??
+          (signal.aborted
+            ? { result: "interrupted" }
+            : { result: "failed", failure: describeExit(code, killedBy, lastOutput) }),
+      );
     });
     signal.addEventListener("abort", onAbort, { once: true });
     post({ type: "run", request });
@@ -127,7 +135,11 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
   });
 }
 
-function describeExit(code: number | null, signal: NodeJS.Signals | null, lastOutput: readonly string[]): FailureRecord {
+function describeExit(
+  code: number | null,
+  signal: NodeJS.Signals | null,
+  lastOutput: readonly string[],
+): FailureRecord {
   if (signal === "SIGKILL")
     return {
       message: "its process was killed (SIGKILL)",

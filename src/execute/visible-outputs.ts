@@ -3,8 +3,8 @@
  * place by rename, one stage at a time, so nobody ever sees half of a result.
  */
 import { join } from "node:path";
-import type { OutputPort } from "../contract.ts";
 import type { TracedOutput } from "../cache/trace-store.ts";
+import type { OutputPort } from "../contract.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface VisibleOutputs {

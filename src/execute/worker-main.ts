@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { openArtifact, type ArtifactPaths, REFERENCES_FILE } from "../cache/artifact-store.ts";
+import { type ArtifactPaths, openArtifact, REFERENCES_FILE } from "../cache/artifact-store.ts";
 import type { Artifact, Checkpoints, StageContext, StageDefinition } from "../contract.ts";
 import { canonicalJson, type JsonValue } from "../json.ts";
 import { createRng } from "../rng.ts";
@@ -41,7 +41,8 @@ async function work(request: WorkRequest): Promise<void> {
     await engine?.close();
     send({ type: "done", peakMemoryBytes: process.resourceUsage().maxRSS * 1024 });
   } catch (error) {
-    if (error instanceof Interrupted || (abort.signal.aborted && error === abort.signal.reason)) send({ type: "interrupted" });
+    if (error instanceof Interrupted || (abort.signal.aborted && error === abort.signal.reason))
+      send({ type: "interrupted" });
     else send(describeFailure(error));
   }
   // The channel flushes before it closes; anything a stage left running must not keep the process.
@@ -62,7 +63,11 @@ async function loadDefinition({ entry, stageType }: WorkRequest): Promise<StageD
 async function openEngine({ engine }: WorkRequest): Promise<{ close(): Promise<void> } | undefined> {
   if (engine === undefined) return undefined;
   const { createEngine } = (await import(pathToFileURL(engine.bundle).href)) as {
-    createEngine: (options: { threads: number; precision: "float32"; folder: string }) => Promise<{ close(): Promise<void> }>;
+    createEngine: (options: {
+      threads: number;
+      precision: "float32";
+      folder: string;
+    }) => Promise<{ close(): Promise<void> }>;
   };
   return createEngine({ threads: engine.threads, precision: engine.precision, folder: engine.folder });
 }
@@ -136,7 +141,11 @@ function makeCheckpoints(folder: string): Checkpoints {
 }
 
 let lastCall = 0;
-function call(type: "find-checkpoint" | "save-checkpoint" | "drop-checkpoint", key: JsonValue, folder = ""): Promise<ArtifactPaths | undefined> {
+function call(
+  type: "find-checkpoint" | "save-checkpoint" | "drop-checkpoint",
+  key: JsonValue,
+  folder = "",
+): Promise<ArtifactPaths | undefined> {
   return new Promise((resolve, reject) => {
     const number = ++lastCall;
     calls.set(number, ({ value, error }) => (error === undefined ? resolve(value) : reject(new Error(error))));

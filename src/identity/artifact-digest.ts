@@ -20,7 +20,11 @@ export interface DigestedPath {
   readonly listing: Listing;
 }
 
-export async function digestPath(files: FileSystem, memo: Pick<StatMemo, "digest">, path: string): Promise<DigestedPath> {
+export async function digestPath(
+  files: FileSystem,
+  memo: Pick<StatMemo, "digest">,
+  path: string,
+): Promise<DigestedPath> {
   const stat = files.stat(path);
   if (stat === undefined) throw new UnfitForArtifact(path, "does not exist");
   if (stat.kind === "file") {
@@ -28,7 +32,8 @@ export async function digestPath(files: FileSystem, memo: Pick<StatMemo, "digest
     const file: ListedFile = { path: "", sizeBytes: stat.sizeBytes, digest, executable: stat.executable };
     return { form: "file", digest, listing: { files: [file], emptyFolders: [] } };
   }
-  if (stat.kind !== "folder") throw new UnfitForArtifact(path, "is neither a file nor a folder (links are not followed)");
+  if (stat.kind !== "folder")
+    throw new UnfitForArtifact(path, "is neither a file nor a folder (links are not followed)");
   const listing = await listFolder(files, memo, path);
   return { form: "folder", digest: digestListing(listing), listing };
 }

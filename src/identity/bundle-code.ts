@@ -31,13 +31,22 @@ export class UnbundlableCode extends Error {
 }
 
 /** Bundles `source` (relative to `root`). Gives the bundle and its text; the caller writes it. */
-export async function bundleCode(root: string, source: string): Promise<{ readonly bundle: CodeBundle; readonly text: Uint8Array }> {
+export async function bundleCode(
+  root: string,
+  source: string,
+): Promise<{ readonly bundle: CodeBundle; readonly text: Uint8Array }> {
   const extension = /\.[^.]+$/.exec(source)?.[0] ?? "";
   const name = source.slice(source.lastIndexOf("/") + 1, source.length - extension.length);
   if (extension !== ".ts" && extension !== ".js" && extension !== ".mjs") {
     const text = readFileSync(join(root, source));
     const digest = digestBytes(text);
-    const bundle = { source, file: `${name}-${digest.slice(0, 12)}${extension}`, digest, modules: { [source]: digest }, packages: {} };
+    const bundle = {
+      source,
+      file: `${name}-${digest.slice(0, 12)}${extension}`,
+      digest,
+      modules: { [source]: digest },
+      packages: {},
+    };
     return { bundle, text };
   }
   const esbuild = await import("esbuild");
@@ -61,10 +70,15 @@ export async function bundleCode(root: string, source: string): Promise<{ readon
   });
   const text = result.outputFiles[0]!.contents;
   if (/\bimport\(\s*(?!["'`])\S/.test(result.outputFiles[0]!.text))
-    throw new UnbundlableCode(source, "it imports a module whose name is computed, which cannot be followed; import it by a literal name");
+    throw new UnbundlableCode(
+      source,
+      "it imports a module whose name is computed, which cannot be followed; import it by a literal name",
+    );
   const digest = digestBytes(text);
   const external = Object.values(result.metafile.outputs).flatMap((output) =>
-    output.imports.filter((imported) => imported.external === true && !isBuiltIn(imported.path)).map(({ path }) => packageName(path)),
+    output.imports
+      .filter((imported) => imported.external === true && !isBuiltIn(imported.path))
+      .map(({ path }) => packageName(path)),
   );
   const modules = Object.keys(result.metafile.inputs).sort();
   return {
@@ -118,7 +132,9 @@ export function resolvePackages(names: readonly string[], from: string): Readonl
     for (const dependency of found.dependencies) visit(dependency, found.folder);
   };
   for (const name of [...names].sort()) visit(name, from);
-  return Object.fromEntries([...versions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, set]) => [name, [...set].sort().join(" ")]));
+  return Object.fromEntries(
+    [...versions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, set]) => [name, [...set].sort().join(" ")]),
+  );
 }
 
 function findPackage(name: string, from: string) {
@@ -137,10 +153,12 @@ function findPackage(name: string, from: string) {
 }
 
 function packageName(specifier: string): string {
-  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
 }
 
 function isBuiltIn(specifier: string): boolean {
   return specifier.startsWith("node:");
 }
-

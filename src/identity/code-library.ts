@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { canonicalJson } from "../json.ts";
-import { type FileStat, type FileSystem } from "../platform/file-system.ts";
+import type { FileStat, FileSystem } from "../platform/file-system.ts";
 import type { CodeBundle } from "./bundle-code.ts";
 import { digestBytes, digestFile } from "./digest.ts";
 import type { CodeListing } from "./key-manifest.ts";
@@ -50,7 +50,8 @@ export interface CodeLibraryOptions {
 export async function openCodeLibrary(options: CodeLibraryOptions): Promise<CodeLibrary> {
   const { files, folder } = options;
   const text = files.readText(join(folder, "code.json"));
-  if (text === undefined) throw new Error(`${join(folder, "code.json")} is missing: the package was not built (npm run build)`);
+  if (text === undefined)
+    throw new Error(`${join(folder, "code.json")} is missing: the package was not built (npm run build)`);
   const built = JSON.parse(text) as CodeIndex;
   const index = options.sources === undefined ? built : await refresh(options, built, options.sources);
   return {
@@ -97,7 +98,8 @@ async function refresh(options: CodeLibraryOptions, built: CodeIndex, sources: s
     return digest;
   };
   const isCurrent = async (bundle: CodeBundle): Promise<boolean> => {
-    for (const [path, digest] of Object.entries(bundle.modules)) if ((await moduleDigest(path)) !== digest) return false;
+    for (const [path, digest] of Object.entries(bundle.modules))
+      if ((await moduleDigest(path)) !== digest) return false;
     for (const [name, version] of Object.entries(bundle.packages)) {
       const path = join("node_modules", name, "package.json");
       const before = memo.get(path);

@@ -18,7 +18,12 @@ export function diffKeys(before: KeyedCode, after: KeyedCode): readonly KeyDiffe
   const differences: KeyDifference[] = [];
   const a = before.manifest;
   const b = after.manifest;
-  const compare = (part: KeyDifference["part"], name: string, old: string | undefined, now: string | undefined): void => {
+  const compare = (
+    part: KeyDifference["part"],
+    name: string,
+    old: string | undefined,
+    now: string | undefined,
+  ): void => {
     if (old !== now) {
       differences.push({
         part,

@@ -23,7 +23,8 @@ function withoutRoles(value: JsonObject, schema: JsonObject, roles: readonly str
   for (const [name, member] of Object.entries(value)) {
     if (member === undefined) continue;
     const property = properties[name];
-    if (property !== undefined && typeof property["x-role"] === "string" && roles.includes(property["x-role"])) continue;
+    if (property !== undefined && typeof property["x-role"] === "string" && roles.includes(property["x-role"]))
+      continue;
     kept[name] = property !== undefined && isJsonObject(member) ? withoutRoles(member, property, roles) : member;
   }
   return kept;
@@ -36,7 +37,8 @@ function propertiesOf(schema: JsonObject, value: JsonObject): Readonly<Record<st
   for (const variant of schema.oneOf) {
     if (!isJsonObject(variant) || !isJsonObject(variant.properties)) continue;
     const type = variant.properties.type;
-    if (isJsonObject(type) && type.const === value.type) return { ...own, ...(variant.properties as Readonly<Record<string, JsonObject>>) };
+    if (isJsonObject(type) && type.const === value.type)
+      return { ...own, ...(variant.properties as Readonly<Record<string, JsonObject>>) };
   }
   return own;
 }

@@ -166,4 +166,3 @@ export function isMissing(error: unknown): boolean {
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
-

@@ -1,6 +1,7 @@
 /** What this machine is: for the run record, and for the class of machines on which equal bits are promised. */
-import { cpus, totalmem } from "node:os";
+
 import { readFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
 
 export interface Machine {
   readonly platform: string;
@@ -31,7 +32,9 @@ function instructionLevel(): string {
   if (process.platform !== "linux") return "base";
   let flags: Set<string>;
   try {
-    const line = readFileSync("/proc/cpuinfo", "utf8").split("\n").find((text) => text.startsWith("flags"));
+    const line = readFileSync("/proc/cpuinfo", "utf8")
+      .split("\n")
+      .find((text) => text.startsWith("flags"));
     flags = new Set((line ?? "").split(/\s+/));
   } catch {
     return "base";

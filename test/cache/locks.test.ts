@@ -15,7 +15,13 @@ beforeEach(() => {
 afterEach(() => store.remove());
 
 const locksOf = (self: LockHolder) =>
-  createLocks({ files: store.files, layout: store.layout, self, identify: (pid) => alive.get(pid), every: () => () => {} });
+  createLocks({
+    files: store.files,
+    layout: store.layout,
+    self,
+    identify: (pid) => alive.get(pid),
+    every: () => () => {},
+  });
 const first = () => locksOf({ pid: 1, identity: "one", host: "here" });
 const second = () => locksOf({ pid: 2, identity: "two", host: "here" });
 const acquire = (locks: ReturnType<typeof createLocks>) => locks.tryAcquire("f");

@@ -74,7 +74,11 @@ export class Project {
     let stdout = "";
     let stderr = "";
     const events: RunEvent[] = [];
-    const waiting: { fits: (event: RunEvent) => boolean; resolve: (event: RunEvent) => void; reject: (error: Error) => void }[] = [];
+    const waiting: {
+      fits: (event: RunEvent) => boolean;
+      resolve: (event: RunEvent) => void;
+      reject: (error: Error) => void;
+    }[] = [];
     let rest = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
@@ -144,13 +148,23 @@ export class Project {
 const CLASSES = { amber: [220, 160, 30], green: [40, 180, 70], violet: [130, 60, 200] } as const;
 
 /** `data/train|test/<class>/NN.png`, square images of noisy colour. */
-export async function writeImages(project: Project, { train, test, size }: { train: number; test: number; size: number }): Promise<void> {
+export async function writeImages(
+  project: Project,
+  { train, test, size }: { train: number; test: number; size: number },
+): Promise<void> {
   const rng = createRng(7, "images");
-  for (const [split, count] of [["train", train], ["test", test]] as const)
+  for (const [split, count] of [
+    ["train", train],
+    ["test", test],
+  ] as const)
     for (const [name, color] of Object.entries(CLASSES))
       for (let i = 0; i < count; i++) {
-        const pixels = Uint8Array.from({ length: size * size * 3 }, (_, at) => Math.max(0, Math.min(255, color[at % 3]! + Math.round(40 * rng.normal()))));
-        const png = await sharp(pixels, { raw: { width: size, height: size, channels: 3 } }).png().toBuffer();
+        const pixels = Uint8Array.from({ length: size * size * 3 }, (_, at) =>
+          Math.max(0, Math.min(255, color[at % 3]! + Math.round(40 * rng.normal()))),
+        );
+        const png = await sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
+          .png()
+          .toBuffer();
         project.write(`data/${split}/${name}/${String(i).padStart(3, "0")}.png`, png);
       }
 }

@@ -33,8 +33,14 @@ describe("the token pool", () => {
     const pool = createTokenPool(2);
     const release = await pool.acquire(1, 0);
     const order: string[] = [];
-    void pool.acquire(2, 1).then((done) => (order.push("large"), done()));
-    void pool.acquire(1, 0).then((done) => (order.push("small"), done()));
+    void pool.acquire(2, 1).then((done) => {
+      order.push("large");
+      done();
+    });
+    void pool.acquire(1, 0).then((done) => {
+      order.push("small");
+      done();
+    });
     await settle();
     expect(order).toEqual([]);
     release();

@@ -27,7 +27,11 @@ const SOURCES = {
   "assets/font.ttf": "font",
   "src/engine-a.ts": `export const createEngine = () => "a";`,
   "src/engine-b.ts": `export const createEngine = () => "b";`,
-  "node_modules/some-package/package.json": JSON.stringify({ name: "some-package", version: "1.2.3", dependencies: { inner: "*" } }),
+  "node_modules/some-package/package.json": JSON.stringify({
+    name: "some-package",
+    version: "1.2.3",
+    dependencies: { inner: "*" },
+  }),
   "node_modules/inner/package.json": JSON.stringify({ name: "inner", version: "0.1.0" }),
 };
 
@@ -61,7 +65,12 @@ async function build(): Promise<void> {
 }
 
 const open = (checkout: "sources" | "no sources" = "sources") =>
-  openCodeLibrary({ files: nodeFileSystem, folder: join(root, "code"), sources: checkout === "sources" ? root : undefined, unique: () => `u${++count}` });
+  openCodeLibrary({
+    files: nodeFileSystem,
+    folder: join(root, "code"),
+    sources: checkout === "sources" ? root : undefined,
+    unique: () => `u${++count}`,
+  });
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), "code-"));

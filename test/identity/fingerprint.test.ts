@@ -74,15 +74,29 @@ describe("params by role", () => {
       logInterval: { "x-role": "execution" },
       schedule: { "x-role": "perEpoch" },
       optimizer: {
-        oneOf: [{ properties: { type: { const: "sgd" }, note: { "x-role": "execution" } } }, { properties: { type: { const: "adam" } } }],
+        oneOf: [
+          { properties: { type: { const: "sgd" }, note: { "x-role": "execution" } } },
+          { properties: { type: { const: "adam" } } },
+        ],
       },
       batchSize: {},
     },
   };
-  const params = { epochs: 5, logInterval: 9, schedule: { type: "step" }, optimizer: { type: "sgd", note: "x" }, batchSize: 32 };
+  const params = {
+    epochs: 5,
+    logInterval: 9,
+    schedule: { type: "step" },
+    optimizer: { type: "sgd", note: "x" },
+    batchSize: 32,
+  };
 
   test("execution params never enter a key, whatever their depth", () => {
-    expect(paramsForKey(params, schema)).toEqual({ epochs: 5, schedule: { type: "step" }, optimizer: { type: "sgd" }, batchSize: 32 });
+    expect(paramsForKey(params, schema)).toEqual({
+      epochs: 5,
+      schedule: { type: "step" },
+      optimizer: { type: "sgd" },
+      batchSize: 32,
+    });
   });
 
   test("horizon and per-epoch params do not enter the keys of checkpoints", () => {

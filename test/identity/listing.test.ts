@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, chmodSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -57,6 +57,8 @@ describe("the digest of a folder", () => {
 
   test("of a file is the sha256 of its bytes", async () => {
     writeFileSync(join(folder, "a"), "z");
-    expect((await digest(join(folder, "a"))).digest).toBe("594e519ae499312b29433b7dd8a97ff068defcba9755b6d5d00e84c524d67b06");
+    expect((await digest(join(folder, "a"))).digest).toBe(
+      "594e519ae499312b29433b7dd8a97ff068defcba9755b6d5d00e84c524d67b06",
+    );
   });
 });
