@@ -52,7 +52,8 @@ export const train = defineStage<TrainParams, Engine>({
       const { numClasses, imageChannels } = model.description;
       const facts = { classes: dataset.classNames.length, channels: dataset.channels };
       const [mismatch] = modelFitProblems(port, { classes: numClasses, channels: imageChannels }, facts);
-      if (mismatch !== undefined) throw new StageFailure(mismatch.message, mismatch.help);
+      const problem = options.dropLast && dataset.length < batchSize ? noBatch(dataset.length, batchSize) : mismatch;
+      if (problem !== undefined) throw new StageFailure(problem.message, problem.help);
       const threads = ctx.threads(LOADER_THREADS);
       const source = createImageSource({
         dataset,
@@ -132,12 +133,15 @@ function checkTrain({ params, inputs }: CheckContext<TrainParams>): readonly Sta
     });
   const count = inputs.train?.count;
   if (typeof count === "number" && dropLast && count < batchSize)
-    problems.push({
-      path: ["with", "batchSize"],
-      message: `${count} training images do not fill one batch of ${batchSize}, and smaller batches are dropped`,
-      help: `set batchSize to ${count} or less, or \`dropLast: false\``,
-    });
+    problems.push({ path: ["with", "batchSize"], ...noBatch(count, batchSize) });
   return problems;
+}
+
+function noBatch(count: number, batchSize: number): { readonly message: string; readonly help: string } {
+  return {
+    message: `${count} training images do not fill one batch of ${batchSize}, and smaller batches are dropped`,
+    help: `set batchSize to ${count} or less, or \`dropLast: false\``,
+  };
 }
 
 function progressOf({ epoch, epochs, step, stepsPerEpoch, loss, accuracy, speed }: StepFigures): Progress {

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Artifact } from "../../src/contract.ts";
+import { readStateFile } from "../../src/ml/checkpoint/model-files.ts";
 import { openSafetensors, writeSafetensors } from "../../src/ml/checkpoint/safetensors.ts";
-import { readTensors } from "../../src/ml/checkpoint/training-checkpoint.ts";
 import { buildModel } from "../../stages/build-model.ts";
 import { evaluate } from "../../stages/evaluate.ts";
 import { learnableImages } from "./learnable-images.ts";
@@ -73,7 +73,7 @@ describe("evaluate", () => {
     const broken = workbench.artifact("model", (folder) => {
       for (const file of ["architecture.json", "layers.txt"])
         writeFileSync(join(folder, file), readFileSync(model.path(file)));
-      const state = readTensors(model.path("model.safetensors"));
+      const state = readStateFile(openSafetensors(model.path("model.safetensors")));
       (state["fc.bias"]!.data as Float32Array).fill(Number.NaN);
       writeSafetensors(join(folder, "model.safetensors"), state);
     });

@@ -61,7 +61,7 @@ export function stageWorkbench(): StageWorkbench {
 
   const fill = <Params>(definition: StageDefinition<Params, never>, given: object): Params => {
     const schema = schemaOf(definition.type);
-    const { value } = fitSchema(schema, given as JsonObject, () => 0);
+    const { value } = fitSchema(schema, given as JsonObject);
     if (!ajv.validate(schema, value)) throw new Error(ajv.errorsText());
     return value as Params;
   };

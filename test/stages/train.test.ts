@@ -116,6 +116,19 @@ describe("train", () => {
     }
   });
 
+  test("what could not be known before a run is refused in it, in the same words", async () => {
+    const refused = (given: object, inputs: Record<string, Artifact>) => workbench.run(train, given, inputs);
+    await expect(refused({ ...settings, batchSize: 19 }, { model, train: images })).rejects.toMatchObject({
+      name: "StageFailure",
+      message: "18 training images do not fill one batch of 19, and smaller batches are dropped",
+    });
+    const others = learnableImages(workbench, "others", { count: 18, classNames: ["cat", "dog"] });
+    await expect(refused(settings, { model, train: images, valid: others })).rejects.toMatchObject({
+      name: "StageFailure",
+      message: "the model tells 3 classes apart, and the images of `valid` have 2",
+    });
+  });
+
   test("a diverging training fails with the step and a hint, without a stack", async () => {
     const optimizer = { type: "sgd", learningRate: 1e30 };
     await expect(

@@ -10,6 +10,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, type JsonObject } from "../../json.ts";
+import { readStateFile } from "./model-files.ts";
 import { openSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
 
 export interface TrainingCheckpoint {
@@ -39,15 +40,9 @@ export function readCheckpointState(folder: StoredFolder): JsonObject {
 }
 
 export function readCheckpointModel(folder: StoredFolder): Record<string, StoredTensor> {
-  return readTensors(folder.path(MODEL));
+  return readStateFile(openSafetensors(folder.path(MODEL)));
 }
 
 export function readCheckpointOptimizer(folder: StoredFolder): Record<string, StoredTensor> {
-  return readTensors(folder.path(OPTIMIZER));
-}
-
-/** All tensors of a safetensors file. Throws `SafetensorsError` where it is not one. */
-export function readTensors(path: string): Record<string, StoredTensor> {
-  const file = openSafetensors(path);
-  return Object.fromEntries([...file.entries.keys()].map((name) => [name, file.read(name)]));
+  return readStateFile(openSafetensors(folder.path(OPTIMIZER)));
 }
