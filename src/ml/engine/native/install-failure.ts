@@ -28,7 +28,7 @@ export class EngineInstallFailure extends Error {
   }
 }
 
-/** ResNet-34, 32 px, 2 cores: see ENGINE SPEEDS in the README. */
+/** Training ResNet-34 at 32 px on 2 cores. */
 const SLOWER = "about 10 times slower";
 
 /** What a failed command's output says is missing, when it is one of the things that often are. */

@@ -6,6 +6,7 @@ import { listEngines, resolveEngine } from "../../../../src/ml/engine/catalogue.
 import { findInstalled, readRefusal } from "../../../../src/ml/engine/engine-folder.ts";
 import { ADDON_PACKAGES } from "../../../../src/ml/engine/native/addon-build.ts";
 import { EngineInstallFailure } from "../../../../src/ml/engine/native/install.ts";
+import { wheelsFor } from "../../../../src/ml/engine/native/wheels.ts";
 import { FakeMachine } from "./fake-machine.ts";
 
 let machine: FakeMachine;
@@ -85,6 +86,31 @@ describe("an installation", () => {
     expect(machine.calls()).not.toContain("pip download");
     expect(resolveEngine("native", machine.root)).toMatchObject({ version: "TensorFlow 2.15.1" });
   });
+});
+
+test.skipIf(process.platform !== "linux" || process.arch !== "x64" || existsSync("/dev/nvidia0"))(
+  "an installation for a GPU on a machine without one installs for the CPU, and says so",
+  async () => {
+    const { manifest, note } = await machine.install({ gpu: true });
+    expect(manifest.device).toBe("cpu");
+    expect(note).toMatch(/no NVIDIA GPU .* installed for the CPU/);
+  },
+);
+
+test("every machine with a wheel has it pinned, and CUDA is pinned for Linux on x64 alone", () => {
+  for (const [platform, architecture] of [
+    ["linux", "x64"],
+    ["linux", "arm64"],
+    ["darwin", "arm64"],
+  ] as const) {
+    expect(wheelsFor(platform, architecture, "cpu")?.tensorflow.sha256).toMatch(/^[0-9a-f]{64}$/);
+  }
+  expect(wheelsFor("win32", "x64", "cpu")).toBeUndefined();
+  expect(wheelsFor("darwin", "arm64", "gpu")).toBeUndefined();
+  const cuda = wheelsFor("linux", "x64", "gpu")!.cuda;
+  expect(cuda.every(({ sha256, requirement }) => /^[0-9a-f]{64}$/.test(sha256) && requirement.includes("=="))).toBe(
+    true,
+  );
 });
 
 describe("two installations at once", () => {
