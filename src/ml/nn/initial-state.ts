@@ -31,14 +31,8 @@ function fill(data: Float32Array, initial: Initial, stream: () => Rng): void {
       return;
     }
     case "normal": {
-      // Box & Muller 1958, both values of a pair: half the work of `Rng.normal`, and models have 10^8 of them.
-      const { uint32 } = stream();
-      for (let i = 0; i < data.length; i += 2) {
-        const radius = initial.std * Math.sqrt(-2 * Math.log((uint32() + 1) / 0x100000001));
-        const angle = 2 * Math.PI * (uint32() / 0x100000000);
-        data[i] = radius * Math.cos(angle);
-        if (i + 1 < data.length) data[i + 1] = radius * Math.sin(angle);
-      }
+      const { normal } = stream();
+      for (let i = 0; i < data.length; i++) data[i] = normal() * initial.std;
       return;
     }
   }

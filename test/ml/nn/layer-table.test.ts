@@ -5,7 +5,7 @@ import { layerTable, renderLayerTable } from "../../../src/ml/nn/layer-table.ts"
 test("has a line per layer with its output, parameters and MACs", () => {
   const description = describeModel({ block: "bottleneck", layers: [1, 1, 1, 1], groups: 2, numClasses: 10 });
   expect(renderLayerTable(description, 110, 110)).toMatchInlineSnapshot(`
-    "resnet-bottleneck-1-1-1-1: 110 x 110 x 3 images, 10 classes
+    "resnet-bottleneck-1-1-1-1-2x64d: 110 x 110 x 3 images, 10 classes
 
     layer                  type                          output         parameters         MACs
     -------------------------------------------------------------------------------------------
