@@ -2,6 +2,8 @@
 
 /** Names longer than this are never compared: the distance costs the product of the lengths. */
 const LONGEST_NAME = 64;
+/** Beyond this many the rest is not compared, so that thousands of wrong names among thousands cost no square of time. */
+const MOST_COMPARED = 1_000;
 
 /**
  * Edits between two names: insertions, deletions, replacements and swaps of neighbours (optimal string alignment,
@@ -36,7 +38,9 @@ export function closestName(name: string, known: Iterable<string>): string | und
   const limit = Math.max(1, Math.floor(plain.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
+  let compared = 0;
   for (const candidate of known) {
+    if (compared++ === MOST_COMPARED) break;
     if (candidate === name) continue;
     const other = plainName(candidate);
     if (plain.length > 1 && plain === initials(candidate)) return candidate;

@@ -42,8 +42,11 @@ export function draftStage(raw: RawStage, context: DraftContext, report: ReportD
   }
   const { definition } = type;
   const settings = raw.settings === undefined ? undefined : context.variables.resolve(raw.settings.value);
-  const isUnresolved = raw.settings !== undefined && settings === undefined;
   const settingsMap = settings?.kind === "map" ? settings : undefined;
+  if (settings !== undefined && settingsMap === undefined && !isNull(settings))
+    report(wrongType('"with"', "a map", settings));
+  const isUnresolved =
+    raw.settings !== undefined && settingsMap === undefined && !isNull(settings ?? raw.settings.value);
   const params = isUnresolved
     ? undefined
     : checkParams(

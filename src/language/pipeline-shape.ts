@@ -164,9 +164,11 @@ function readStage(
   const map: LocatedMap = value.kind === "map" ? value : { kind: "map", span: keySpan, entries: new Map() };
   checkKeys(map, owner, STAGE_KEYS, report, settingsOf(map, catalogue));
   const settings = map.entries.get("with");
+  // A whole-value reference may stand for the settings; what it stands for is checked when it is resolved.
+  const isReference = settings?.value.kind === "scalar" && /^\$\{/.test(String(settings.value.value));
   const engine = map.entries.get("engine");
   const inputs = mapOf(map, "inputs", report)?.entries ?? new Map<string, LocatedEntry>();
-  mapOf(map, "with", report);
+  if (!isReference) mapOf(map, "with", report);
   const uses = map.entries.get("uses");
   if (uses === undefined || isNull(uses.value)) {
     report(
@@ -189,7 +191,7 @@ function readStage(
     typeSpan: uses.value.span,
     inputs,
     after: readAfter(map.entries.get("after")?.value),
-    ...(settings?.value.kind === "map" ? { settings } : {}),
+    ...(settings !== undefined && (settings.value.kind === "map" || isReference) ? { settings } : {}),
     ...(engine === undefined || isNull(engine.value) ? {} : { engine }),
   };
 }

@@ -161,6 +161,11 @@ stages:
     ]);
   });
 
+  test("are found in reasonable time however many there are", () => {
+    const stages = Array.from({ length: 3_000 }, (_, i) => `  s${i}: { uses: plot, inputs: { anything: t${i} } }\n`);
+    expect(problems(`name: x\nstages:\n${stages.join("")}`)).toHaveLength(3_000);
+  });
+
   test("stop at syntax: what the text says is not known", () => {
     expect(problems("name: [x\nstages: 3\n").every((problem) => problem.startsWith("yaml-syntax"))).toBe(true);
   });

@@ -29,6 +29,18 @@ describe("${params.x}", () => {
     expect(paramsOf(loadSound(yaml), "plot").charts).toEqual(["a", "b"]);
   });
 
+  test("may stand for all settings of a stage", () => {
+    const yaml = (params: string) =>
+      `name: x\nparams: { own: ${params} }\nstages:\n  plot: { uses: plot, with: "\${params.own}" }\n`;
+    expect(paramsOf(loadSound(yaml("{ title: a }")), "plot")).toEqual({ title: "a", charts: [] });
+    expect(paramsOf(loadSound(yaml("null")), "plot")).toEqual({ title: null, charts: [] });
+    expect(problems(yaml("3"))).toEqual(['wrong-type "3"']);
+    expect(problems(yaml("{ titel: a }"))).toEqual(['unknown-key "titel"']);
+    expect(problems(yaml("{ title: a }").replace("params.own", "params.onw"))).toEqual([
+      expect.stringMatching(/^unknown-param/),
+    ]);
+  });
+
   test("may be in params, in any order, and reach into what a reference stands for", () => {
     const params = '{ a: "${params.b.c}", b: "${params.d}", d: { c: "deep ${params.e}", e: x }, e: 5 }';
     expect(loadSound(text(params, '"${params.b.c}"')).params).toEqual({
