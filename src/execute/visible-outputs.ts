@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { TracedOutput } from "../cache/trace-store.ts";
 import type { OutputPort } from "../contract.ts";
+import { errorCode, isMissing } from "../platform/file-system.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface VisibleOutputs {
@@ -40,16 +41,32 @@ export async function placeVisibleOutputs(
   { folder, outputs, ports }: VisibleOutputs,
 ): Promise<void> {
   const staged = layout.temporary();
-  const old = layout.temporary();
+  const moved: string[] = [];
+  const old = (): string => {
+    const path = layout.temporary();
+    moved.push(path);
+    return path;
+  };
   try {
     files.makeFolder(staged);
     for (const [name, output] of Object.entries(outputs))
       await artifacts.copyOut(output.digest, join(staged, name), ports[name]?.visible);
     files.makeFolder(join(folder, ".."));
-    if (files.stat(folder) !== undefined) files.rename(folder, old);
-    files.rename(staged, folder);
+    // Another run may be placing its copy: whoever comes last wins, and both are whole.
+    for (;;) {
+      try {
+        files.rename(folder, old());
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
+      try {
+        files.rename(staged, folder);
+        return;
+      } catch (error) {
+        if (!["ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) throw error;
+      }
+    }
   } finally {
-    files.remove(staged);
-    files.remove(old);
+    for (const path of [staged, ...moved]) files.remove(path);
   }
 }
