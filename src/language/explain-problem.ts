@@ -51,7 +51,8 @@ export function explainProblem(problem: SchemaProblem, subject: CheckedParams): 
     const allowed = keyword === "const" ? [schema.const!] : (schema.enum as readonly JsonValue[]);
     const names = allowed.map((one) => (typeof one === "string" ? one : canonicalJson(one)));
     const suggestion = typeof value === "string" ? closestName(value, names) : undefined;
-    const expected = names.length === 1 ? names[0]! : `one of ${list(names)}`;
+    const only = typeof allowed[0] === "string" ? quote(names[0]!) : names[0]!;
+    const expected = names.length === 1 ? only : `one of ${list(names)}`;
     return diagnose("language/wrong-value", { name, expected, actual, suggestion }, span, place.notes);
   }
   if (keyword === "uniqueItems") {
@@ -156,7 +157,8 @@ function sortWords(sorts: JsonValue): string {
     array: "a list",
     object: "a map",
   };
-  return ([sorts].flat() as string[]).map((sort) => words[sort] ?? sort).join(" or ");
+  const named = ([sorts].flat() as string[]).map((sort) => words[sort] ?? sort);
+  return named.length < 2 ? (named[0] ?? "nothing") : `${named.slice(0, -1).join(", ")} or ${named.at(-1)}`;
 }
 
 const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? "" : "s"}`;

@@ -154,6 +154,8 @@ export function fitSchema(root: JsonObject, value: JsonValue): FittedSchema {
     if (isJsonArray(variant.type)) return variant.type as readonly string[];
     const constants = constantsOf(variant);
     if (constants !== undefined) return [...new Set(constants.map(sortOf))];
+    const nested = variant.oneOf ?? variant.anyOf;
+    if (isJsonArray(nested)) return [...new Set(nested.filter(isJsonObject).map(follow).flatMap(sortsOf))];
     return variant.properties !== undefined || variant.required !== undefined ? ["object"] : ALL_SORTS;
   };
 

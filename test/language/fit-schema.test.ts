@@ -101,6 +101,18 @@ describe("a variant is chosen", () => {
     ]);
   });
 
+  test("also where variants have variants", () => {
+    const padded = closed({ size: { $ref: "#/definitions/size" }, padding: { type: "integer" } }, ["size"]);
+    const schema = { ...closed({ crop: { anyOf: [{ $ref: "#/definitions/size" }, padded] } }), definitions: { size } };
+    expect(check(schema, "{ crop: { padding: 4 } }")).toEqual(['missing-key: "crop" of it needs "size"']);
+    expect(check(schema, "{ crop: [1] }")).toEqual([
+      'out-of-range: "crop" must be a list of at least 2 values, not 1 value',
+    ]);
+    expect(check(schema, "{ crop: big }")).toEqual([
+      'wrong-type: "crop" must be a whole number, a list or a map, not text "big"',
+    ]);
+  });
+
   test("by its required keys", () => {
     const schema = closed({
       source: { oneOf: [closed({ url: { type: "string" } }, ["url"]), closed({ path: { type: "string" } }, ["path"])] },
@@ -112,7 +124,7 @@ describe("a variant is chosen", () => {
   test("among texts by what they may be", () => {
     const schema = closed({ mean: { anyOf: [{ const: "measured" }, { type: "array", items: { type: "number" } }] } });
     expect(check(schema, "{ mean: measured }")).toEqual({ mean: "measured" });
-    expect(check(schema, "{ mean: measurd }")).toEqual(['wrong-value: "mean" must be measured, not text "measurd"']);
+    expect(check(schema, "{ mean: measurd }")).toEqual(['wrong-value: "mean" must be "measured", not text "measurd"']);
   });
 
   test("as the one that fits best where nothing else tells them apart", () => {

@@ -133,7 +133,7 @@ function exampleOf(root: JsonObject, given: JsonValue, pick: () => number): Json
 
 /** The same value with something changed somewhere. */
 function damage(value: JsonValue, pick: () => number): JsonValue {
-  const replacements: readonly JsonValue[] = [null, -1, 0, 1.5, "text", true, [], {}, [1, 1, 1, 1, 1], { odd: 1 }];
+  const replacements: readonly JsonValue[] = [null, -1, 0, 1.5, "text", true, [], {}, [1, 2, 3, 4, 5], { odd: 1 }];
   if (isJsonObject(value) && pick() % 4 > 0) {
     const keys = Object.keys(value);
     if (keys.length === 0 || pick() % 5 === 0) return { ...value, unheardOf: 1 };
