@@ -84,7 +84,8 @@ export async function installNativeEngine(options: InstallOptions): Promise<Inst
     if (options.signal.aborted) throw options.signal.reason;
     const failure = asFailure(error, options.root);
     if (failure === undefined) throw error;
-    recordRefusal(options.root, failure);
+    // A slip in what the user named says nothing about the installation that is done by itself.
+    if (options.libraryFolder === undefined && options.gpu !== true) recordRefusal(options.root, failure);
     throw failure;
   }
 }
