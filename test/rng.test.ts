@@ -18,7 +18,9 @@ const KNOWN_ANSWERS = [
 
 test.each(KNOWN_ANSWERS)("Philox4x32-10 gives the published answers", ({ counter, key, expected }) => {
   const out = new Uint32Array(4);
-  philox4x32(out, ...counter, ...key);
+  const [c0, c1, c2, c3] = counter;
+  const [k0, k1] = key;
+  philox4x32(out, c0, c1, c2, c3, k0, k1);
   expect([...out]).toEqual([...expected]);
 });
 
@@ -28,7 +30,13 @@ describe("a stream", () => {
   test("depends on its seed and its name alone", () => {
     expect(draw()).toEqual(draw());
     expect(draw(createRng(1, "a", 2))).toEqual(draw(createRng(1, "a").fork(2)));
-    const streams = [createRng(1, "a"), createRng(2, "a"), createRng(1, "b"), createRng(2 ** 40 + 1, "a"), createRng(1, "a", "")];
+    const streams = [
+      createRng(1, "a"),
+      createRng(2, "a"),
+      createRng(1, "b"),
+      createRng(2 ** 40 + 1, "a"),
+      createRng(1, "a", ""),
+    ];
     expect(new Set(streams.map((rng) => draw(rng, 4).join())).size).toBe(streams.length);
   });
 
@@ -37,7 +45,8 @@ describe("a stream", () => {
     const counts = new Array<number>(6).fill(0);
     for (let i = 0; i < 60_000; i++) counts[rng.integer(6)]!++;
     // Five standard deviations of a binomial with n = 60000, p = 1/6.
-    for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(5 * Math.sqrt(60_000 * (1 / 6) * (5 / 6)));
+    for (const count of counts)
+      expect(Math.abs(count - 10_000)).toBeLessThan(5 * Math.sqrt(60_000 * (1 / 6) * (5 / 6)));
     expect([...rng.permutation(257)].sort((a, b) => a - b)).toEqual(Array.from({ length: 257 }, (_, i) => i));
   });
 
