@@ -53,6 +53,7 @@ export const buildModel = defineStage<BuildModelParams>({
       classes: params.numClasses,
       architecture: architectureName(specOf(params)),
       channels: params.imageChannels,
+      spec: { ...specOf(params) },
     },
   }),
 

@@ -4,6 +4,7 @@
  */
 import { type CheckContext, defineStage, type Progress, StageFailure, type StageProblem } from "../src/contract.ts";
 import type { Engine } from "../src/ml/engine/engine.ts";
+import type { ArchitectureSpec } from "../src/ml/models/architecture.ts";
 import type { EpochRecord, History } from "../src/ml/train/history.ts";
 import { modelFitProblems } from "../src/ml/train/model-fit.ts";
 import type { StepFigures } from "../src/ml/train/training.ts";
@@ -33,6 +34,7 @@ export const train = defineStage<TrainParams, Engine>({
   assets: { loader: "../src/ml/data/loader-worker.ts" },
   check: checkTrain,
   describe: ({ inputs }) => ({ model: inputs.model ?? {}, history: {} }),
+  estimate: estimateTraining,
 
   async run(ctx) {
     const { readModelFiles, writeModelFiles } = await import("../src/ml/checkpoint/model-files.ts");
@@ -142,6 +144,22 @@ function noBatch(count: number, batchSize: number): { readonly message: string; 
     message: `${count} training images do not fill one batch of ${batchSize}, and smaller batches are dropped`,
     help: `set batchSize to ${count} or less, or \`dropLast: false\``,
   };
+}
+
+/** A step takes three forward passes' operations, an accuracy pass one; a multiplication and an addition are two. */
+async function estimateTraining({ params, inputs }: CheckContext<TrainParams>): Promise<number | undefined> {
+  const { spec } = inputs.model ?? {};
+  const { count, height, width } = inputs.train ?? {};
+  if (typeof spec !== "object" || typeof count !== "number" || typeof height !== "number" || typeof width !== "number")
+    return undefined;
+  const { describeModel } = await import("../src/ml/models/describe-model.ts");
+  const { layerTable } = await import("../src/ml/nn/layer-table.ts");
+  // The spec is what build-model's own describe gave.
+  const rows = layerTable(describeModel(spec as unknown as ArchitectureSpec), height, width);
+  const perImage = 2 * rows.reduce((sum, { macs }) => sum + macs, 0);
+  const validCount = typeof inputs.valid?.count === "number" ? inputs.valid.count : 0;
+  const passes = 3 * count + (params.trainAccuracy === "eval" ? count : 0) + validCount;
+  return params.epochs * passes * perImage;
 }
 
 function progressOf({ epoch, epochs, step, stepsPerEpoch, loss, accuracy, speed }: StepFigures): Progress {
