@@ -106,7 +106,12 @@ export interface Engine {
    * Normalises by the batch's statistics over n, h, w (biased variance) and moves the running ones:
    * running = (1 - momentum) running + momentum batch, with the unbiased variance, as PyTorch does.
    */
-  batchNormTrain(x: Tensor, parameters: BatchNormVariables, momentum: number, epsilon: number): { readonly y: Tensor; readonly saved: Saved };
+  batchNormTrain(
+    x: Tensor,
+    parameters: BatchNormVariables,
+    momentum: number,
+    epsilon: number,
+  ): { readonly y: Tensor; readonly saved: Saved };
   /** Does not free `saved`. */
   batchNormGradient(
     dy: Tensor,
@@ -169,7 +174,14 @@ export interface Engine {
   /** PyTorch's SGD: g += decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v). No slot when momentum is 0. */
   sgdUpdate(weight: Variable, gradient: Tensor, slot: Variable | undefined, settings: SgdSettings): void;
   /** PyTorch's Adam and AdamW; `step` counts from 1. */
-  adamUpdate(weight: Variable, gradient: Tensor, first: Variable, second: Variable, settings: AdamSettings, step: number): void;
+  adamUpdate(
+    weight: Variable,
+    gradient: Tensor,
+    first: Variable,
+    second: Variable,
+    settings: AdamSettings,
+    step: number,
+  ): void;
 }
 
 export interface BatchNormVariables {
@@ -199,7 +211,9 @@ export interface AdamSettings {
 /** An engine was asked for something it cannot do. Raised when a model is built, never in the middle of a training. */
 export class UnsupportedOnEngine extends Error {
   constructor(engine: EngineName, what: string, able: readonly EngineName[]) {
-    super(`the ${engine} engine cannot do ${what}; ${able.length > 0 ? `${able.join(", ")} can` : "no engine here can"}`);
+    super(
+      `the ${engine} engine cannot do ${what}; ${able.length > 0 ? `${able.join(", ")} can` : "no engine here can"}`,
+    );
     this.name = "UnsupportedOnEngine";
   }
 }
