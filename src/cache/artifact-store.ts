@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import type { Artifact } from "../contract.ts";
 import { digestPath } from "../identity/artifact-digest.ts";
 import { digestFile } from "../identity/digest.ts";
-import { type Listing, listingSizeBytes, parseListing, renderListing } from "../identity/listing.ts";
+import { type ListedFile, type Listing, listingSizeBytes, parseListing, renderListing } from "../identity/listing.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import { DamagedObject, type ObjectStore } from "./object-store.ts";
 
@@ -44,8 +44,8 @@ export interface ArtifactStore {
   inspect(digest: string, thoroughly?: boolean): Promise<DamagedObject | undefined>;
   /** Throws `DamagedObject` where a listing is lost. */
   locate(reference: ArtifactReference): ArtifactPaths;
-  /** Copies the files that `only` names (all where it is left out) under `folder`, verified. */
-  copyOut(digest: string, folder: string, only?: readonly string[]): Promise<void>;
+  /** Copies the files that `only` names (all where it is left out) under `folder`, verified. Gives what it copied. */
+  copyOut(digest: string, folder: string, only?: readonly string[]): Promise<readonly ListedFile[]>;
 }
 
 export function createArtifactStore(files: FileSystem, objects: ObjectStore): ArtifactStore {
@@ -108,13 +108,14 @@ export function createArtifactStore(files: FileSystem, objects: ObjectStore): Ar
     async copyOut(digest, folder, only) {
       const found = soundListing(digest);
       files.makeFolder(folder);
-      for (const file of found.files) {
-        if (only !== undefined && !only.includes(file.path)) continue;
+      const chosen = found.files.filter(({ path }) => only === undefined || only.includes(path));
+      for (const file of chosen) {
         const to = join(folder, file.path);
         files.makeFolder(dirname(to));
         await objects.copyOut(file.digest, file.sizeBytes, to, file.executable);
       }
       if (only === undefined) for (const path of found.emptyFolders) files.makeFolder(join(folder, path));
+      return chosen;
     },
   };
 }

@@ -37,7 +37,7 @@ export async function findVisibleDifference(
 
 /** Puts copies in place of whatever is there. Throws `DamagedObject` with the old ones still there. */
 export async function placeVisibleOutputs(
-  { files, layout, artifacts }: Pick<Workspace, "files" | "layout" | "artifacts">,
+  { files, layout, artifacts, memo }: Pick<Workspace, "files" | "layout" | "artifacts" | "memo">,
   { folder, outputs, ports }: VisibleOutputs,
 ): Promise<void> {
   const staged = layout.temporary();
@@ -49,8 +49,14 @@ export async function placeVisibleOutputs(
   };
   try {
     files.makeFolder(staged);
-    for (const [name, output] of Object.entries(outputs))
-      await artifacts.copyOut(output.digest, join(staged, name), ports[name]?.visible);
+    for (const [name, output] of Object.entries(outputs)) {
+      const copied = await artifacts.copyOut(output.digest, join(staged, name), ports[name]?.visible);
+      // Nobody else has seen the copies yet, and moving their folder does not touch them: the next run need not read them.
+      for (const { path, digest } of copied) {
+        const stat = files.stat(join(staged, name, path));
+        if (stat !== undefined) memo.note(join(folder, name, path), stat, digest, true);
+      }
+    }
     files.makeFolder(join(folder, ".."));
     // Another run may be placing its copy: whoever comes last wins, and both are whole.
     for (;;) {

@@ -25,13 +25,10 @@ export { initialPlateau, observePlateau } from "./schedule/plateau.ts";
 export type { ScheduleSettings } from "./schedule/schedule-settings.ts";
 export { type Evaluation, evaluateNetwork } from "./train/evaluate-network.ts";
 export { trainModel } from "./train/train-model.ts";
-export type { Training, TrainedModel } from "./train/training.ts";
+export type { TrainedModel, Training } from "./train/training.ts";
 
 /** Loads an engine by the name that `resolveEngine` gave. The native one must have its environment from the start of the process. */
-export async function openEngine(
-  name: "native" | "wasm" | "cpu",
-  options: EngineOptions,
-): Promise<Engine> {
+export async function openEngine(name: "native" | "wasm" | "cpu", options: EngineOptions): Promise<Engine> {
   switch (name) {
     case "native":
       return (await import("./engine/native/native-engine.ts")).createEngine(options);

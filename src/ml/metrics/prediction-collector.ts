@@ -1,6 +1,7 @@
 /** Gathers the logits of a pass, batch by batch, and sums them up as metrics. */
-import { type ConfusionMatrix, classMetrics, confusionMatrix } from "./confusion-matrix.ts";
+
 import type { Metrics, Predictions } from "../checkpoint/evaluation-files.ts";
+import { type ConfusionMatrix, classMetrics, confusionMatrix } from "./confusion-matrix.ts";
 import { countTopK, predictedClasses, softmaxRows } from "./ranks.ts";
 
 export class PredictionCollector {
