@@ -12,11 +12,13 @@ import { type App, type ExitCode, type Interrupts, UsageError } from "./cli/app.
 import { runProgram } from "./cli/program.ts";
 import { createEngineTools } from "./compose-engines.ts";
 import { createWorkspace } from "./compose-workspace.ts";
+import { describeRefusal } from "./execute/describe-refusal.ts";
 import { nodeFileSystem } from "./platform/file-system.ts";
 import { describeMachine } from "./platform/machine.ts";
 import type { ReporterOutput } from "./report/reporter.ts";
 import { version } from "./version.ts";
 
+const EXIT_REFUSED = 1;
 const EXIT_BUG = 3;
 
 async function main(): Promise<ExitCode> {
@@ -112,6 +114,10 @@ try {
   if (error instanceof UsageError) {
     process.stderr.write(`error: ${error.message}\n${error.help === undefined ? "" : `  help: ${error.help}\n`}`);
     process.exitCode = 2;
+  } else if (describeRefusal(error) !== undefined) {
+    const { message, help } = describeRefusal(error)!;
+    process.stderr.write(`error: ${message}\n  help: ${help}\n`);
+    process.exitCode = EXIT_REFUSED;
   } else {
     process.stderr.write(
       `this is a bug in tfpipe (${version}), please report it:\n${error instanceof Error ? error.stack : String(error)}\n`,

@@ -162,9 +162,17 @@ function recordEvents(
   const { files, layout } = workspace;
   const folder = layout.run(runId);
   files.makeFolder(folder);
+  let lost = false;
   return (event) => {
-    if (event.type !== "stage-progressed") files.append(join(folder, "events.ndjson"), `${JSON.stringify(event)}\n`);
     report(event);
+    if (event.type === "stage-progressed" || lost) return;
+    try {
+      files.append(join(folder, "events.ndjson"), `${JSON.stringify(event)}\n`);
+    } catch (error) {
+      // A log that cannot be written must not end the run.
+      lost = true;
+      report({ type: "warned", atMs: event.atMs, message: `the run's events cannot be kept: ${String(error)}` });
+    }
   };
 }
 

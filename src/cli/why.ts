@@ -2,30 +2,25 @@
 
 import { createLineTable, positionAt } from "../diagnostics/code-frame.ts";
 import { readLastRun } from "../execute/last-run.ts";
-import { planRun } from "../execute/plan.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import { renderWhy } from "../report/render-why.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
-import { openPipeline, type PipelineOptions } from "./open-pipeline.ts";
-import { resolveEngines } from "./resolve-engines.ts";
+import type { PipelineOptions } from "./open-pipeline.ts";
+import { openPlan } from "./open-plan.ts";
 
 export interface WhyOptions extends PipelineOptions {
   readonly json: boolean;
 }
 
 export async function whyCommand(app: App, words: readonly string[], options: WhyOptions): Promise<ExitCode> {
-  const opened = openPipeline(app, words, options);
-  if (opened === undefined) return 2;
-  const { pipeline, graph, stageNames } = opened;
+  const openedPlan = await openPlan(app, words, options);
+  if (openedPlan === undefined) return 2;
+  const { workspace, plan } = openedPlan;
+  const { pipeline, stageNames } = openedPlan.opened;
   if (stageNames.length !== 1)
     throw new UsageError("why takes one stage", `its stages are ${pipeline.stages.map(({ name }) => name).join(", ")}`);
   const [name] = stageNames as [string];
-  const engines = await resolveEngines(app, opened, { install: false, quiet: true });
-  if (engines === undefined) return 2;
-  const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false });
-  const plan = await planRun(workspace, { pipeline, graph, stages: opened.selected, engines, force: new Set() });
-  workspace.memo.save();
   const planned = plan.at(-1)!;
   if (options.json) {
     app.out.write(

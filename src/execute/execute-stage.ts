@@ -11,11 +11,11 @@ import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { sameStat } from "../identity/stat-memo.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
-import { errorCode } from "../platform/file-system.ts";
 import type { FailureRecord } from "../record.ts";
+import { describeRefusal } from "./describe-refusal.ts";
 import type { StageKey } from "./stage-key.ts";
 import { runStageProcess } from "./stage-process.ts";
-import type { FromWorker } from "./worker-protocol.ts";
+import type { WorkerNews } from "./worker-protocol.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface ExecuteStageRequest {
@@ -29,7 +29,7 @@ export interface ExecuteStageRequest {
   readonly worker: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
-  readonly onMessage: (message: FromWorker & { type: "progress" | "log" | "warn" | "measure" }) => void;
+  readonly onMessage: (message: WorkerNews) => void;
   readonly onOutput: (stream: "stdout" | "stderr", line: string) => void;
   readonly onStart: (kill: () => void) => void;
 }
@@ -155,36 +155,6 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
 
 function failed(message: string, help?: string): ExecuteStageResult {
   return { result: "failed", failure: { message, ...(help === undefined ? {} : { help }), lastOutput: [] } };
-}
-
-/** What the disk said no to, in words a user can act on; undefined where it is not the disk. */
-export function describeRefusal(error: unknown): FailureRecord | undefined {
-  const where = error instanceof Error && "path" in error && typeof error.path === "string" ? ` (${error.path})` : "";
-  switch (errorCode(error)) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return {
-        message: `the disk is full${where}`,
-        help: "free some space and run again: what is finished is kept",
-        lastOutput: [],
-      };
-    case "EROFS":
-    case "EACCES":
-    case "EPERM":
-      return {
-        message: `the store cannot be written${where}`,
-        help: "check the permissions of the artifacts folder",
-        lastOutput: [],
-      };
-    case "EIO":
-      return {
-        message: `the disk failed${where}`,
-        help: "check the device, then run again: what is finished is kept",
-        lastOutput: [],
-      };
-    default:
-      return undefined;
-  }
 }
 
 /** Path of a user's file that is not as it was when it was digested. */

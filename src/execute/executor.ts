@@ -15,17 +15,21 @@ import { DamagedObject } from "../cache/object-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import type { EmitEvent, RunEvent } from "../events.ts";
 import type { StageGraph } from "../graph/stage-graph.ts";
-import { digestPath, UnfitForArtifact } from "../identity/artifact-digest.ts";
+import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
 import type { FailureRecord, StageOutcome, StageRecord } from "../record.ts";
 import { type Decision, decideStage } from "./decide.ts";
+import { describeRefusal } from "./describe-refusal.ts";
 import type { ResolvedEngine } from "./engine-port.ts";
-import { describeRefusal, executeStage } from "./execute-stage.ts";
+import { type ExecuteStageResult, executeStage } from "./execute-stage.ts";
 import { pipelineFolderName, readLastRun, writeLastRun } from "./last-run.ts";
+import { longestPaths } from "./longest-paths.ts";
+import { readStageInputs } from "./stage-inputs.ts";
 import { makeStageKey, type StageKey } from "./stage-key.ts";
 import { createTokenPool } from "./token-pool.ts";
 import { placeVisibleOutputs } from "./visible-outputs.ts";
+import type { WorkerNews } from "./worker-protocol.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface ExecuteRequest {
@@ -81,7 +85,7 @@ class Run {
     this.#stages = new Map(request.pipeline.stages.map((stage) => [stage.name, stage]));
     this.#last = readLastRun(workspace, request.pipeline)?.stages ?? {};
     this.#tokens = createTokenPool(request.jobs);
-    this.#priorities = longestPaths(request);
+    this.#priorities = longestPaths(request.stages, request.graph, request.expectedMs);
     this.#startMs = workspace.clock.nowMs();
   }
 
@@ -122,7 +126,7 @@ class Run {
 
   async #advance(stage: PipelineStage): Promise<void> {
     const workspace = this.#workspace;
-    const { inputs, digests, watched } = await this.#readInputs(stage);
+    const { inputs, digests, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
     const key = makeStageKey(workspace, stage, digests, this.#request.engines.get(stage.name));
     const force = this.#request.force.has(stage.name);
     const lastFingerprint = this.#last[stage.name];
@@ -161,7 +165,7 @@ class Run {
     inputs: Readonly<Record<string, ArtifactPaths>>,
     watched: ReadonlyMap<string, FileStat>,
   ): Promise<void> {
-    const { jobs, signal, killSignal } = this.#request;
+    const { jobs, signal } = this.#request;
     const release = await this.#tokens.acquire(
       key.engine === undefined ? 1 : jobs,
       this.#priorities.get(stage.name) ?? 0,
@@ -179,36 +183,7 @@ class Run {
         reason,
       });
       await this.#healInputs(stage);
-      const ended = await executeStage(this.#workspace, {
-        stage,
-        key,
-        inputs,
-        watched,
-        runId: this.#request.runId,
-        worker: this.#request.worker,
-        environment: this.#request.environment,
-        signal,
-        onStart: (kill) => (killSignal.aborted ? kill() : killSignal.addEventListener("abort", kill, { once: true })),
-        onOutput: (stream, line) => this.#emit({ type: "stage-logged", stage: stage.name, stream, line }),
-        onMessage: (message) => {
-          switch (message.type) {
-            case "progress":
-              return this.#emit({ type: "stage-progressed", stage: stage.name, progress: message.progress });
-            case "log":
-              return this.#emit({ type: "stage-logged", stage: stage.name, stream: "log", line: message.line });
-            case "warn":
-              return this.#emit({ type: "stage-warned", stage: stage.name, line: message.line });
-            case "measure":
-              return this.#emit({
-                type: "stage-measured",
-                stage: stage.name,
-                name: message.name,
-                value: message.value,
-                role: message.role,
-              });
-          }
-        },
-      });
+      const ended = await this.#runProcess(stage, key, inputs, watched);
       switch (ended.result) {
         case "ran":
           this.#reportOtherResults(stage, ended.trace);
@@ -226,35 +201,26 @@ class Run {
     }
   }
 
-  /** Where each input can be read, its digest, and the stats of the user's own files before they were digested. */
-  async #readInputs(stage: PipelineStage) {
-    const { files, memo, artifacts } = this.#workspace;
-    const inputs: Record<string, ArtifactPaths> = {};
-    const digests: Record<string, string> = {};
-    const watched = new Map<string, FileStat>();
-    for (const [port, source] of Object.entries(stage.inputs)) {
-      if (source.from === "stage") {
-        const output = this.#traces.get(source.stage)!.outputs[source.output]!;
-        inputs[port] = artifacts.locate(output);
-        digests[port] = output.digest;
-        continue;
-      }
-      watchFiles(files, source.path, watched);
-      const { digest, listing } = await digestPath(files, memo, source.path);
-      inputs[port] = {
-        kind: "path",
-        digest,
-        files: listing.files.map(({ path, sizeBytes, digest: file }) => ({
-          path,
-          sizeBytes,
-          digest: file,
-          at: path === "" ? source.path : join(source.path, path),
-        })),
-        references: {},
-      };
-      digests[port] = digest;
-    }
-    return { inputs, digests, watched };
+  #runProcess(
+    stage: PipelineStage,
+    key: StageKey,
+    inputs: Readonly<Record<string, ArtifactPaths>>,
+    watched: ReadonlyMap<string, FileStat>,
+  ): Promise<ExecuteStageResult> {
+    const { runId, worker, environment, signal, killSignal } = this.#request;
+    return executeStage(this.#workspace, {
+      stage,
+      key,
+      inputs,
+      watched,
+      runId,
+      worker,
+      environment,
+      signal,
+      onStart: (kill) => (killSignal.aborted ? kill() : killSignal.addEventListener("abort", kill, { once: true })),
+      onOutput: (stream, line) => this.#emit({ type: "stage-logged", stage: stage.name, stream, line }),
+      onMessage: (message) => this.#emit(happeningOf(stage.name, message)),
+    });
   }
 
   /** Reads every input from the store once, whole. What is damaged is made again by the stage that made it. */
@@ -297,21 +263,9 @@ class Run {
 
   async #remake(stage: PipelineStage, reason: string): Promise<void> {
     await this.#healInputs(stage);
-    const { inputs, digests, watched } = await this.#readInputs(stage);
+    const { inputs, digests, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
     const key = makeStageKey(this.#workspace, stage, digests, this.#request.engines.get(stage.name));
-    const ended = await executeStage(this.#workspace, {
-      stage,
-      key,
-      inputs,
-      watched,
-      runId: this.#request.runId,
-      worker: this.#request.worker,
-      environment: this.#request.environment,
-      signal: this.#request.signal,
-      onStart: (kill) => this.#request.killSignal.addEventListener("abort", kill, { once: true }),
-      onOutput: (stream, line) => this.#emit({ type: "stage-logged", stage: stage.name, stream, line }),
-      onMessage: () => {},
-    });
+    const ended = await this.#runProcess(stage, key, inputs, watched);
     if (ended.result === "failed") this.#fail(stage, reason, key, ended.failure);
     if (ended.result === "interrupted") {
       this.#stopped = true;
@@ -426,21 +380,15 @@ class Run {
 
 const LOCK_POLL_MS = 200;
 
-/** Per stage, the longest expected time from its start to the end of the run. */
-function longestPaths({ stages, graph, expectedMs }: ExecuteRequest): ReadonlyMap<string, number> {
-  const longest = new Map<string, number>();
-  for (const name of [...stages].reverse()) {
-    const after = stages
-      .filter((other) => graph.needs.get(other)!.includes(name))
-      .map((other) => longest.get(other) ?? 0);
-    longest.set(name, (expectedMs.get(name) ?? 1) + Math.max(0, ...after));
+function happeningOf(stage: string, message: WorkerNews): Happening {
+  switch (message.type) {
+    case "progress":
+      return { type: "stage-progressed", stage, progress: message.progress };
+    case "log":
+      return { type: "stage-logged", stage, stream: "log", line: message.line };
+    case "warn":
+      return { type: "stage-warned", stage, line: message.line };
+    case "measure":
+      return { type: "stage-measured", stage, name: message.name, value: message.value, role: message.role };
   }
-  return longest;
-}
-
-function watchFiles(files: Workspace["files"], path: string, watched: Map<string, FileStat>): void {
-  const stat = files.stat(path);
-  if (stat === undefined) return;
-  watched.set(path, stat);
-  if (stat.kind === "folder") for (const name of files.list(path)) watchFiles(files, join(path, name), watched);
 }

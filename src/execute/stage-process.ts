@@ -7,7 +7,7 @@ import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import type { JsonValue } from "../json.ts";
 import { killTree } from "../platform/process-tree.ts";
 import type { FailureRecord } from "../record.ts";
-import type { FromWorker, ToWorker, WorkRequest } from "./worker-protocol.ts";
+import type { FromWorker, ToWorker, WorkerNews, WorkRequest } from "./worker-protocol.ts";
 
 export type StageResult =
   | { readonly result: "done"; readonly peakMemoryBytes: number }
@@ -19,7 +19,7 @@ export interface StageProcessOptions {
   readonly worker: string;
   readonly request: WorkRequest;
   readonly environment: Readonly<Record<string, string>>;
-  readonly onMessage: (message: FromWorker & { type: "progress" | "log" | "warn" | "measure" }) => void;
+  readonly onMessage: (message: WorkerNews) => void;
   readonly onOutput: (stream: "stdout" | "stderr", line: string) => void;
   readonly checkpoints: {
     find(key: JsonValue): Promise<ArtifactPaths | undefined>;

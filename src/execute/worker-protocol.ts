@@ -42,3 +42,6 @@ export type FromWorker =
   | { readonly type: "done"; readonly peakMemoryBytes: number }
   | { readonly type: "interrupted" }
   | { readonly type: "failed"; readonly message: string; readonly help?: string; readonly stack?: string };
+
+/** What of it the user may see as it happens. */
+export type WorkerNews = FromWorker & { readonly type: "progress" | "log" | "warn" | "measure" };

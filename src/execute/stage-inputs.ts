@@ -1,0 +1,56 @@
+/** A stage's inputs once what makes them is done: where they can be read, and the digests that enter its key. */
+import { join } from "node:path";
+import type { ArtifactPaths } from "../cache/artifact-store.ts";
+import type { Trace } from "../cache/trace-store.ts";
+import { digestPath } from "../identity/artifact-digest.ts";
+import type { PipelineStage } from "../language/pipeline.ts";
+import type { FileStat, FileSystem } from "../platform/file-system.ts";
+import type { Workspace } from "./workspace.ts";
+
+export interface StageInputs {
+  readonly inputs: Readonly<Record<string, ArtifactPaths>>;
+  readonly digests: Readonly<Record<string, string>>;
+  /** Of every file of the user's among them: its stat before it was digested. */
+  readonly watched: ReadonlyMap<string, FileStat>;
+}
+
+/** `traces` has those of every stage that this one needs. Throws `UnfitForArtifact` where a path cannot be read. */
+export async function readStageInputs(
+  { files, memo, artifacts }: Workspace,
+  stage: PipelineStage,
+  traces: ReadonlyMap<string, Trace>,
+): Promise<StageInputs> {
+  const inputs: Record<string, ArtifactPaths> = {};
+  const digests: Record<string, string> = {};
+  const watched = new Map<string, FileStat>();
+  for (const [port, source] of Object.entries(stage.inputs)) {
+    if (source.from === "stage") {
+      const output = traces.get(source.stage)!.outputs[source.output]!;
+      inputs[port] = artifacts.locate(output);
+      digests[port] = output.digest;
+      continue;
+    }
+    watchFiles(files, source.path, watched);
+    const { digest, listing } = await digestPath(files, memo, source.path);
+    inputs[port] = {
+      kind: "path",
+      digest,
+      files: listing.files.map((file) => ({
+        path: file.path,
+        sizeBytes: file.sizeBytes,
+        digest: file.digest,
+        at: file.path === "" ? source.path : join(source.path, file.path),
+      })),
+      references: {},
+    };
+    digests[port] = digest;
+  }
+  return { inputs, digests, watched };
+}
+
+function watchFiles(files: FileSystem, path: string, watched: Map<string, FileStat>): void {
+  const stat = files.stat(path);
+  if (stat === undefined) return;
+  watched.set(path, stat);
+  if (stat.kind === "folder") for (const name of files.list(path)) watchFiles(files, join(path, name), watched);
+}
