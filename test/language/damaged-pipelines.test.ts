@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the pipeline language's own notation.
 /** Whatever is done to a pipeline file, the language answers with a pipeline or with diagnostics inside the text. */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
