@@ -18,6 +18,8 @@ process.on("disconnect", () => process.exit(1));
 process.on("message", (message: ToWorker) => {
   switch (message.type) {
     case "run":
+      // From here on the channel alone keeps nothing alive: a stage that waits for what never comes ends, and is reported.
+      process.channel?.unref();
       void work(message.request);
       return;
     case "abort":
@@ -26,6 +28,7 @@ process.on("message", (message: ToWorker) => {
     case "reply":
       calls.get(message.call)?.(message);
       calls.delete(message.call);
+      if (calls.size === 0) process.channel?.unref();
       return;
   }
 });
@@ -34,21 +37,19 @@ class Interrupted extends Error {}
 
 async function work(request: WorkRequest): Promise<void> {
   let engine: { close(): Promise<void> } | undefined;
+  let last: FromWorker;
   try {
     const definition = await loadDefinition(request);
     engine = await openEngine(request);
     await definition.run(makeContext(request, engine));
     await engine?.close();
-    send({ type: "done", peakMemoryBytes: process.resourceUsage().maxRSS * 1024 });
+    last = { type: "done", peakMemoryBytes: process.resourceUsage().maxRSS * 1024 };
   } catch (error) {
-    if (error instanceof Interrupted || (abort.signal.aborted && error === abort.signal.reason))
-      send({ type: "interrupted" });
-    else send(describeFailure(error));
+    const interrupted = error instanceof Interrupted || (abort.signal.aborted && error === abort.signal.reason);
+    last = interrupted ? { type: "interrupted" } : describeFailure(error);
   }
-  // The channel flushes before it closes; anything a stage left running must not keep the process.
-  process.disconnect?.();
-  process.exitCode = 0;
-  setImmediate(() => process.exit(0));
+  // Messages arrive in order: when the last is out, all are. Whatever the stage left running must not keep the process.
+  process.send?.(last, () => process.exit(0));
 }
 
 async function loadDefinition({ entry, stageType }: WorkRequest): Promise<StageDefinition> {
@@ -149,6 +150,7 @@ function call(
   return new Promise((resolve, reject) => {
     const number = ++lastCall;
     calls.set(number, ({ value, error }) => (error === undefined ? resolve(value) : reject(new Error(error))));
+    process.channel?.ref();
     send({ type, call: number, key, folder });
   });
 }
