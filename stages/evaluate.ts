@@ -27,7 +27,9 @@ export const evaluate = defineStage<EvaluateParams, Engine>({
       ...problem,
     })),
   describe({ inputs }) {
-    const { classes, classNames } = inputs.test ?? {};
+    const { classNames } = inputs.test ?? {};
+    // A folder of images has told nothing before it is read, but its classes will have to be the model's.
+    const classes = inputs.test?.classes ?? inputs.model?.classes;
     const facts: Facts = { ...(classes !== undefined && { classes }), ...(classNames !== undefined && { classNames }) };
     return { metrics: {}, predictions: facts, confusion: facts };
   },

@@ -64,8 +64,8 @@ describe("what is wrong before anything runs ends with 2 and a frame at the line
     [
       "class names that do not fit",
       "formats: [svg]",
-      "formats: [svg]\n      confusionMatrix: { classNames: [a, b] }",
-      /class/i,
+      "formats: [svg]\n      classNames: [a, b]",
+      /2 class names are given, but predictions has 3 classes/,
       {},
     ],
     ["a misspelt setting", 'learningRate: "${', 'lerningRate: "${', /did you mean "learningRate"/, {}],

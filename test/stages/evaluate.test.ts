@@ -105,4 +105,13 @@ describe("evaluate", () => {
       confusion: { classes: 4, classNames },
     });
   });
+
+  test("the model says how many classes there are where the images do not yet", () => {
+    const inputs = { test: { height: 8 }, model: { classes: 4, channels: 3 } };
+    expect(evaluate.describe!({ params: { batchSize: 1 }, inputs })).toEqual({
+      metrics: {},
+      predictions: { classes: 4 },
+      confusion: { classes: 4 },
+    });
+  });
 });
