@@ -23,8 +23,11 @@ export const buildModel = defineStage<BuildModelParams>({
   outputs: {
     model: {
       kind: "model",
-      description: "The architecture and its weights: model.safetensors, architecture.json, layers.txt.",
+      primary: true,
+      description: "The architecture and its weights: model.safetensors and architecture.json.",
     },
+    // Not in the model: another `imageSize` must not train it again.
+    layers: { kind: "layers", description: "The layer table, for people: shapes, parameters and MACs of each layer." },
   },
 
   check({ params, inputs }) {
@@ -55,9 +58,12 @@ export const buildModel = defineStage<BuildModelParams>({
       channels: params.imageChannels,
       spec: { ...specOf(params) },
     },
+    layers: {},
   }),
 
   async run({ params, inputs, outputs, log }) {
+    const { writeFileSync } = await import("node:fs");
+    const { join } = await import("node:path");
     const { describeModel } = await import("../src/ml/models/describe-model.ts");
     const { initialState } = await import("../src/ml/nn/initial-state.ts");
     const { renderLayerTable } = await import("../src/ml/nn/layer-table.ts");
@@ -91,7 +97,8 @@ export const buildModel = defineStage<BuildModelParams>({
       }
     };
     const state = inputs.weights === undefined ? initialState(description, params.seed) : loadState(inputs.weights);
-    writeModelFiles(outputs.model!.folder, { spec, state, layers });
+    writeModelFiles(outputs.model!.folder, { spec, state });
+    writeFileSync(join(outputs.layers!.folder, "layers.txt"), layers);
   },
 });
 

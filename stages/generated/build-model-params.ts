@@ -70,7 +70,7 @@ export interface BuildModelParams {
    */
   newHead: boolean;
   /**
-   * Height and width of the images for which the layer table shows shapes and MACs. The weights do not depend on it.
+   * Height and width of the images for which the layer table (the output `layers`) shows shapes and MACs. The model does not depend on it.
    */
   imageSize: number;
   /**

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Ajv from "ajv";
@@ -42,15 +42,19 @@ function artifactAt(place: string, files: readonly string[]): Artifact {
 async function build(name: string, written: Record<string, unknown>, weights?: Artifact) {
   const output = join(folder, name);
   const lines: string[] = [];
-  mkdirSync(output);
+  const layers = join(folder, `${name}-layers`);
+  for (const each of [output, layers]) mkdirSync(each);
   const context: Partial<StageContext<BuildModelParams>> = {
     params: paramsOf(written),
     inputs: weights === undefined ? {} : { weights },
-    outputs: { model: { folder: output, reference: () => {} } },
+    outputs: {
+      model: { folder: output, reference: () => {} },
+      layers: { folder: layers, reference: () => {} },
+    },
     log: (line) => lines.push(line),
   };
   await buildModel.run(context as StageContext<BuildModelParams>);
-  return { output, lines, model: readModelFiles((file) => join(output, file)) };
+  return { output, layers, lines, model: readModelFiles((file) => join(output, file)) };
 }
 
 const check = (written: Record<string, unknown>, inputs: Record<string, Facts> = {}) =>
@@ -58,11 +62,11 @@ const check = (written: Record<string, unknown>, inputs: Record<string, Facts> =
 
 describe("running", () => {
   test("writes weights, architecture and layers, and prints the layer table", async () => {
-    const { output, lines, model } = await build("a", small);
+    const { output, layers, lines, model } = await build("a", small);
     expect(readFileSync(join(output, "architecture.json"), "utf8")).toBe(
       '{"block":"basic","imageChannels":3,"layers":[1,1,1,1],"numClasses":10,"replaceStrideWithDilation":[false,false,false],"zeroInitResidual":false}\n',
     );
-    expect(readFileSync(join(output, "layers.txt"), "utf8")).toBe(`${lines.join("\n")}\n`);
+    expect(readFileSync(join(layers, "layers.txt"), "utf8")).toBe(`${lines.join("\n")}\n`);
     expect(lines[0]).toBe("resnet-basic-1-1-1-1: 32 x 32 x 3 images, 10 classes");
     expect(lines.at(-1)).toMatch(/^total +4,910,922 +\d/);
     expect(model.state["conv1.weight"]).toEqual(initialState(model.description, 1)["conv1.weight"]);
@@ -79,9 +83,17 @@ describe("running", () => {
     expect(first.equals(await bytes("c", 2))).toBe(false);
   });
 
+  test("draws the layer table for another image size without another model", async () => {
+    const [first, second] = [await build("a", small), await build("b", { ...small, imageSize: 64 })];
+    for (const file of ["architecture.json", "model.safetensors"])
+      expect(readFileSync(join(first.output, file)).equals(readFileSync(join(second.output, file)))).toBe(true);
+    expect(readdirSync(first.output).sort()).toEqual(["architecture.json", "model.safetensors"]);
+    expect(readFileSync(join(second.layers, "layers.txt"), "utf8")).toContain("64 x 64 x 3 images");
+  });
+
   test("starts from another model's weights", async () => {
     const { output, model } = await build("a", small);
-    const weights = artifactAt(output, ["architecture.json", "layers.txt", "model.safetensors"]);
+    const weights = artifactAt(output, ["architecture.json", "model.safetensors"]);
     const again = await build("b", { ...small, seed: 99 }, weights);
     expect(
       Buffer.compare(
@@ -111,7 +123,7 @@ describe("running", () => {
   });
 
   test("refuses weights for other classes, weights that are no safetensors, and folders without any, and writes nothing", async () => {
-    const { output } = await build("a", small);
+    const { output, layers } = await build("a", small);
     const weights = artifactAt(output, ["architecture.json", "model.safetensors"]);
     const failure = async (name: string, given: Artifact, changed: Record<string, unknown> = {}) => {
       const error = await build(name, { ...small, ...changed }, given).catch((caught: unknown) => caught);
@@ -126,7 +138,7 @@ describe("running", () => {
     const notWeights = {
       ...weights,
       files: [{ path: "", sizeBytes: 1, digest: "" }],
-      path: () => join(output, "layers.txt"),
+      path: () => join(layers, "layers.txt"),
     };
     expect((await failure("c", notWeights)).message).toContain("is not a valid safetensors file");
     expect((await failure("d", artifactAt(output, ["architecture.json"]))).message).toBe(
@@ -228,7 +240,13 @@ describe("checking", () => {
 
 test("describes its model before it runs", () => {
   expect(buildModel.describe!({ params: paramsOf({ ...small, imageChannels: 1 }), inputs: {} })).toEqual({
-    model: { classes: 10, architecture: "resnet-basic-1-1-1-1", channels: 1 },
+    model: {
+      classes: 10,
+      architecture: "resnet-basic-1-1-1-1",
+      channels: 1,
+      spec: expect.objectContaining({ block: "basic", layers: [1, 1, 1, 1], numClasses: 10, imageChannels: 1 }),
+    },
+    layers: {},
   });
 });
 

@@ -1,7 +1,6 @@
 /**
- * A model on disk: `model.safetensors` (torchvision's names and layouts), `architecture.json` (the spec, canonical) and
- * `layers.txt` (the layer table, for people). Whoever makes a model writes it with `writeModelFiles`, so that equal
- * models are equal bytes.
+ * A model on disk: `model.safetensors` (torchvision's names and layouts) and `architecture.json` (the spec, canonical).
+ * Whoever makes a model writes it with `writeModelFiles`, so that equal models are equal bytes.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,22 +12,18 @@ import { openSafetensors, type Safetensors, type StoredTensor, writeSafetensors 
 
 export const WEIGHTS_FILE = "model.safetensors";
 export const ARCHITECTURE_FILE = "architecture.json";
-export const LAYERS_FILE = "layers.txt";
 
 export interface StoredModel {
   readonly spec: ArchitectureSpec;
   readonly description: ModelDescription;
   readonly state: Readonly<Record<string, StoredTensor>>;
-  /** The text of `layers.txt`. */
-  readonly layers: string;
 }
 
 /** Writes a model into an empty folder. */
-export function writeModelFiles(folder: string, { spec, state, layers }: Omit<StoredModel, "description">): void {
+export function writeModelFiles(folder: string, { spec, state }: Omit<StoredModel, "description">): void {
   // Readers outside this project take `format: pt` as "these are PyTorch's layouts".
   writeSafetensors(join(folder, WEIGHTS_FILE), state, { format: "pt" });
   writeFileSync(join(folder, ARCHITECTURE_FILE), `${canonicalJson({ ...spec })}\n`);
-  writeFileSync(join(folder, LAYERS_FILE), layers);
 }
 
 /** Reads a model; `path` gives the place of each of its files (an artifact's `path`). */
@@ -38,7 +33,6 @@ export function readModelFiles(path: (file: string) => string): StoredModel {
     spec,
     description: describeModel(spec),
     state: readStateFile(openSafetensors(path(WEIGHTS_FILE))),
-    layers: readFileSync(path(LAYERS_FILE), "utf8"),
   };
 }
 

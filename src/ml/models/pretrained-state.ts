@@ -57,7 +57,7 @@ export function pretrainedState({ description, state, newHead, seed }: Pretraine
       `the weights do not fit ${architecture}: ${describeMismatch(mismatch).join("; ")}`,
       fitting !== undefined
         ? `they are those of a ${fitting}: set \`architecture: ${fitting}\``
-        : "names and shapes must be torchvision's; `layers.txt` of a model shows its layers",
+        : "names and shapes must be torchvision's; the output `layers` of build-model shows them",
     );
   }
   return Object.fromEntries(
