@@ -159,7 +159,7 @@ export interface StageContext<Params = JsonObject, Engine = unknown> {
   /** At most `maximum`: how many worker threads are worth starting here. Results must not depend on it. */
   threads(maximum: number): number;
   progress(progress: Progress): void;
-  /** A headline result (`testAccuracy`): deterministic, shown by `show`, the report and `diff`. */
+  /** A headline result (`testAccuracy`): deterministic, shown by `show` and the report. */
   metric(name: string, value: number): void;
   /** Something about this execution (`secondsPerEpoch`, `imagesPerSecond`): kept in the trace, never in an artifact. */
   measure(name: string, value: number): void;
@@ -167,6 +167,16 @@ export interface StageContext<Params = JsonObject, Engine = unknown> {
   log(line: string): void;
   /** Something that deserves attention but stops nothing. Shown again at the end of the run. */
   warn(line: string): void;
+}
+
+/**
+ * For a stage's edge, `catch (error) { throw asStageFailure(error, ["DataError"]) }`: errors of a library that are refusals
+ * by their class (its name, since classes come with what a stage loads only when it runs) become a `StageFailure` with the
+ * same message and `help`. Any other error comes back as it is.
+ */
+export function asStageFailure(error: unknown, refusals: readonly string[]): unknown {
+  if (!(error instanceof Error) || !refusals.includes(error.name)) return error;
+  return new StageFailure(error.message, (error as { readonly help?: string }).help);
 }
 
 /** Throw this for the world's refusal (no network, corrupt archive): message and hint are shown, without a stack. */

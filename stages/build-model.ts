@@ -2,12 +2,21 @@
  * build-model: an architecture and its starting weights, drawn from the seed or loaded from a file, with the layer table
  * printed. Computes on no engine, so the model is the same bits everywhere.
  */
-import { type CheckContext, defineStage, type Facts, StageFailure, type StageProblem } from "../src/contract.ts";
-import { type ArchitectureSpec, architectureName, architectureProblems, isVgg } from "../src/ml/models/architecture.ts";
+import {
+  asStageFailure,
+  type CheckContext,
+  defineStage,
+  type Facts,
+  StageFailure,
+  type StageProblem,
+} from "../src/contract.ts";
+import {
+  type ArchitectureSpec,
+  architectureName,
+  architectureProblems,
+  smallestImage,
+} from "../src/ml/models/architecture.ts";
 import type { BuildModelParams } from "./generated/build-model-params.ts";
-
-/** Five poolings by two leave nothing of a smaller image. */
-const SMALLEST_VGG_IMAGE = 32;
 
 export const buildModel = defineStage<BuildModelParams>({
   type: "build-model",
@@ -35,12 +44,12 @@ export const buildModel = defineStage<BuildModelParams>({
       path: ["with", ...path],
       ...rest,
     }));
-    const { architecture } = params;
-    if (architecture !== undefined && isVgg(architecture) && params.imageSize < SMALLEST_VGG_IMAGE)
+    const smallest = smallestImage(params);
+    if (params.imageSize < smallest)
       problems.push({
         path: ["with", "imageSize"],
-        message: `${architecture} halves its images five times, and nothing is left of ${params.imageSize} pixels`,
-        help: `use ${SMALLEST_VGG_IMAGE} pixels or more`,
+        message: `${params.architecture} leaves nothing of images below ${smallest} x ${smallest} pixels, and imageSize is ${params.imageSize}`,
+        help: `use ${smallest} pixels or more`,
       });
     if (params.newHead && inputs.weights === undefined)
       problems.push({
@@ -68,7 +77,7 @@ export const buildModel = defineStage<BuildModelParams>({
     const { initialState } = await import("../src/ml/nn/initial-state.ts");
     const { renderLayerTable } = await import("../src/ml/nn/layer-table.ts");
     const { readStateFile, WEIGHTS_FILE, writeModelFiles } = await import("../src/ml/checkpoint/model-files.ts");
-    const { PretrainedStateError, pretrainedState } = await import("../src/ml/models/pretrained-state.ts");
+    const { pretrainedState } = await import("../src/ml/models/pretrained-state.ts");
     const { openSafetensors, SafetensorsError } = await import("../src/ml/checkpoint/safetensors.ts");
 
     const spec = specOf(params);
@@ -87,13 +96,12 @@ export const buildModel = defineStage<BuildModelParams>({
         const state = readStateFile(openSafetensors(weights.path(file)));
         return pretrainedState({ description, state, newHead: params.newHead, seed: params.seed });
       } catch (error) {
-        if (error instanceof PretrainedStateError) throw new StageFailure(error.message, error.help);
         if (error instanceof SafetensorsError)
           throw new StageFailure(
             error.message,
             "convert PyTorch checkpoints with safetensors.torch.save_file(state_dict)",
           );
-        throw error;
+        throw asStageFailure(error, ["PretrainedStateError"]);
       }
     };
     const state = inputs.weights === undefined ? initialState(description, params.seed) : loadState(inputs.weights);

@@ -1,5 +1,5 @@
 /** evaluate: a trained model on images it has not seen: metrics, predictions and the confusion matrix. */
-import { defineStage, type Facts, StageFailure } from "../src/contract.ts";
+import { asStageFailure, defineStage, type Facts, StageFailure } from "../src/contract.ts";
 import type { Metrics } from "../src/ml/checkpoint/evaluation-files.ts";
 import type { Engine } from "../src/ml/engine/engine.ts";
 import { modelFitProblems } from "../src/ml/train/model-fit.ts";
@@ -46,13 +46,16 @@ export const evaluate = defineStage<EvaluateParams, Engine>({
 
     const { params, inputs, outputs, engine } = ctx;
     const model = readModelFiles((file) => inputs.model!.path(file));
-    const dataset = openDataset(inputs.test!);
     const network = createNetwork(engine, model.description);
+    let opened: ReturnType<typeof openDataset> | undefined;
     let source: ReturnType<typeof createImageSource> | undefined;
     try {
+      const dataset = openDataset(inputs.test!);
+      opened = dataset;
       const { numClasses: classes, imageChannels } = model.description;
-      const facts = { classes: dataset.classNames.length, channels: dataset.channels };
-      const [mismatch] = modelFitProblems("test", { classes, channels: imageChannels }, facts);
+      const [height, width] = dataset.transformedSize;
+      const facts = { classes: dataset.classNames.length, channels: dataset.channels, height, width };
+      const [mismatch] = modelFitProblems("test", { classes, channels: imageChannels, spec: model.spec }, facts);
       if (mismatch !== undefined) throw new StageFailure(mismatch.message, mismatch.help);
       network.loadStateDict(model.state);
       source = createImageSource({
@@ -96,13 +99,11 @@ export const evaluate = defineStage<EvaluateParams, Engine>({
       ctx.metric("testLoss", metrics.loss);
       ctx.metric("top5", metrics.top5);
     } catch (error) {
-      if (error instanceof Error && error.name === "DataError")
-        throw new StageFailure(error.message, (error as { help?: string }).help);
-      throw error;
+      throw asStageFailure(error, ["DataError"]);
     } finally {
       network.close();
       await source?.loader.close();
-      dataset.close();
+      opened?.close();
     }
   },
 });

@@ -3,6 +3,7 @@
  * for bytes whose sha256 is known beforehand: so it still is a function of its params and inputs.
  */
 import {
+  asStageFailure,
   type CheckContext,
   defineStage,
   type Facts,
@@ -42,7 +43,6 @@ export const fetch = defineStage<FetchParams>({
     return { train: { ...facts, ...countOf(params, "train") }, test: { ...facts, ...countOf(params, "test") } };
   },
   async run(ctx) {
-    const { DataError } = await import("../src/ml/data/data-error.ts");
     try {
       const tree = await openSource(ctx);
       switch (ctx.params.dataset) {
@@ -55,7 +55,7 @@ export const fetch = defineStage<FetchParams>({
           return await writeImages(ctx, tree);
       }
     } catch (error) {
-      throw error instanceof DataError ? new StageFailure(error.message, error.help) : error;
+      throw asStageFailure(error, ["DataError"]);
     }
   },
 });

@@ -3,6 +3,7 @@
  * JSON and a reference to its dataset; whoever reads it transforms then. Measures the channels of every input.
  */
 import {
+  asStageFailure,
   type CheckContext,
   defineStage,
   type Facts,
@@ -47,8 +48,9 @@ export const normalize = defineStage<NormalizeParams>({
     const { params } = ctx;
     const names = Object.keys(ctx.inputs).sort();
     const pixelFiles = new Map();
-    const datasets = new Map(names.map((name) => [name, openDataset(ctx.inputs[name]!, pixelFiles)]));
+    const datasets = new Map<string, ReturnType<typeof openDataset>>();
     try {
+      for (const name of names) datasets.set(name, openDataset(ctx.inputs[name]!, pixelFiles));
       const total = [...datasets.values()].reduce((sum, { length }) => sum + length, 0);
       let before = 0;
       const measured = new Map<string, ReturnType<typeof measureChannels>>();
@@ -100,6 +102,8 @@ export const normalize = defineStage<NormalizeParams>({
         "statistics.json",
         Object.fromEntries([...measured].map(([name, { mean, std, count }]) => [name, { mean, std, count }])),
       );
+    } catch (error) {
+      throw asStageFailure(error, ["DataError"]);
     } finally {
       for (const dataset of datasets.values()) dataset.close();
     }

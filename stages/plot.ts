@@ -1,6 +1,6 @@
 /** `plot`: charts of a training and its evaluation. Ports and checks here; drawing is `src/ml/charts/`, loaded by `run`. */
 import type { CheckContext, StageProblem } from "../src/contract.ts";
-import { defineStage, StageFailure } from "../src/contract.ts";
+import { asStageFailure, defineStage } from "../src/contract.ts";
 import type { PlotParams } from "./generated/plot-params.ts";
 
 type ChartName = PlotParams["charts"][number];
@@ -52,9 +52,7 @@ export const plot = defineStage<PlotParams>({
         warn: (line) => ctx.warn(line),
       });
     } catch (error) {
-      if (error instanceof Error && error.name === "DataError")
-        throw new StageFailure(error.message, (error as Error & { help?: string }).help);
-      throw error;
+      throw asStageFailure(error, ["DataError"]);
     }
   },
 });

@@ -2,7 +2,14 @@
  * Divides a dataset into named parts. Each output lists the rows it takes and references the dataset they are rows of,
  * so nothing is copied.
  */
-import { type CheckContext, defineStage, type OutputPort, StageFailure, type StageProblem } from "../src/contract.ts";
+import {
+  asStageFailure,
+  type CheckContext,
+  defineStage,
+  type OutputPort,
+  StageFailure,
+  type StageProblem,
+} from "../src/contract.ts";
 import { splitCounts } from "../src/ml/data/split-indices.ts";
 import type { SplitParams } from "./generated/split-params.ts";
 
@@ -31,8 +38,9 @@ export const split = defineStage<SplitParams>({
     const { writeView } = await import("../src/ml/data/dataset-writer.ts");
     const { fractions, shuffle, seed } = ctx.params;
     const data = ctx.inputs.data!;
-    const dataset = openDataset(data);
+    let dataset: ReturnType<typeof openDataset> | undefined;
     try {
+      dataset = openDataset(data);
       const order =
         shuffle === "stratified"
           ? { shuffle, rng: ctx.rng("stratified"), labels: dataset.labels }
@@ -46,8 +54,10 @@ export const split = defineStage<SplitParams>({
         writeView(output.folder, dataset, indices);
         ctx.log(`${name}: ${indices.length} of ${dataset.length} images`);
       }
+    } catch (error) {
+      throw asStageFailure(error, ["DataError"]);
     } finally {
-      dataset.close();
+      dataset?.close();
     }
   },
 });

@@ -2,7 +2,14 @@
  * train: a model, trained on images, and the history of how it went. What happens is in `ml/train`; here it meets the
  * artifacts, the checkpoints and the events.
  */
-import { type CheckContext, defineStage, type Progress, StageFailure, type StageProblem } from "../src/contract.ts";
+import {
+  asStageFailure,
+  type CheckContext,
+  defineStage,
+  type Progress,
+  StageFailure,
+  type StageProblem,
+} from "../src/contract.ts";
 import type { Engine } from "../src/ml/engine/engine.ts";
 import type { ArchitectureSpec } from "../src/ml/models/architecture.ts";
 import type { EpochRecord, History } from "../src/ml/train/history.ts";
@@ -52,8 +59,10 @@ export const train = defineStage<TrainParams, Engine>({
     const open = (port: "train" | "valid", purpose: string, options: { dropLast: boolean; shuffle: boolean }) => {
       const dataset = openDataset(inputs[port]!, pixelFiles);
       const { numClasses, imageChannels } = model.description;
-      const facts = { classes: dataset.classNames.length, channels: dataset.channels };
-      const [mismatch] = modelFitProblems(port, { classes: numClasses, channels: imageChannels }, facts);
+      const [height, width] = dataset.transformedSize;
+      const facts = { classes: dataset.classNames.length, channels: dataset.channels, height, width };
+      const known = { classes: numClasses, channels: imageChannels, spec: model.spec };
+      const [mismatch] = modelFitProblems(port, known, facts);
       const problem = options.dropLast && dataset.length < batchSize ? noBatch(dataset.length, batchSize) : mismatch;
       if (problem !== undefined) throw new StageFailure(problem.message, problem.help);
       const threads = ctx.threads(LOADER_THREADS);
@@ -72,13 +81,15 @@ export const train = defineStage<TrainParams, Engine>({
     const network = createNetwork(engine, model.description);
     let lastStep: Progress | undefined;
     try {
+      // First, since it may refuse the images.
+      const trainSource = open("train", "train", { dropLast, shuffle: true });
       network.loadStateDict(model.state);
       const inOrder = { dropLast: false, shuffle: false };
       const trained = await trainModel({
         engine,
         network,
         settings: params,
-        train: open("train", "train", { dropLast, shuffle: true }),
+        train: trainSource,
         ...(params.trainAccuracy === "eval" && { trainEvaluation: open("train", "trainAccuracy", inOrder) }),
         ...(inputs.valid !== undefined && { valid: open("valid", "valid", inOrder) }),
         checkpoints: ctx.checkpoints,
@@ -100,7 +111,7 @@ export const train = defineStage<TrainParams, Engine>({
       for (const [name, value] of metricsOf(trained.history, params.select)) ctx.metric(name, value);
       for (const [name, value] of measurementsOf(trained.speed)) ctx.measure(name, value);
     } catch (error) {
-      throw asFailure(error);
+      throw asStageFailure(error, ["DataError", "TrainingDiverged"]);
     } finally {
       network.close();
       for (const { loader } of sources) await loader.close();
@@ -198,10 +209,4 @@ function measurementsOf({
 }: TrainingSpeed): [string, number][] {
   const named = { elapsedSeconds: elapsedMs / 1000, imagesPerSecond, secondsPerEpoch, waitingShare };
   return Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined);
-}
-
-/** What is no bug is said without a stack. */
-function asFailure(error: unknown): unknown {
-  if (!(error instanceof Error) || !["TrainingDiverged", "DataError"].includes(error.name)) return error;
-  return new StageFailure(error.message, (error as { help?: string }).help);
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { type Artifact, type Facts, StageFailure } from "../../src/contract.ts";
 import { openDataset } from "../../src/ml/data/dataset.ts";
 import { fetch } from "../../stages/fetch.ts";
@@ -223,6 +223,25 @@ describe("normalize", () => {
     });
     await expect(run({ seed: 1 }, { train: outputs.train! })).rejects.toThrow("its deviation is 0");
   });
+});
+
+test("a dataset that is none, or contradicts itself, fails a stage without a stack", async () => {
+  const failures = async (input: Artifact) =>
+    Promise.all(
+      [
+        () => bench().run(split, workbench.params(split, { fractions: { train: 1 }, seed: 1 }), { data: input }),
+        () => bench().run(normalize, workbench.params(normalize, { seed: 1 }), { train: input }),
+      ].map((run) => run().catch((thrown: unknown) => thrown)),
+    );
+  const folder = join(workbench.root, "none");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "notes.txt"), "");
+  const once = await bench().run(normalize, workbench.params(normalize, { seed: 1 }), { train: data });
+  const twice = pathArtifact(join(once.outputs.train!.path("transform.json"), ".."), { base: once.outputs.train! });
+  const [nothing, doubled] = [await failures(pathArtifact(folder)), await failures(twice)];
+  for (const error of [...nothing, ...doubled]) expect(error).toBeInstanceOf(StageFailure);
+  expect(nothing).toMatchObject(Array(2).fill({ message: "no dataset: it holds notes.txt" }));
+  expect(doubled).toMatchObject(Array(2).fill({ message: expect.stringContaining("was normalized again") }));
 });
 
 describe("fetch", () => {

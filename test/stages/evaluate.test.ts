@@ -96,6 +96,16 @@ describe("evaluate", () => {
     });
   });
 
+  test("images of which a VGG leaves nothing are refused before a run", () => {
+    const model = { spec: { architecture: "vgg16", numClasses: 4 } };
+    expect(workbench.check(evaluate, {}, { model, test: { height: 31, width: 31 } })).toEqual([
+      {
+        path: "inputs.test",
+        message: "vgg16 leaves nothing of images below 32 x 32 pixels, and those of `test` are 31 x 31",
+      },
+    ]);
+  });
+
   test("what is known of the images is known of the predictions", () => {
     const facts = { classes: 4, classNames, count: 7, height: 8 };
     expect(evaluate.describe!({ params: { batchSize: 1 }, inputs: { test: facts, model: {} } })).toEqual({

@@ -1,6 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Artifact } from "../../src/contract.ts";
+import { writeSafetensors } from "../../src/ml/checkpoint/safetensors.ts";
 import type { History } from "../../src/ml/train/history.ts";
 import { buildModel } from "../../stages/build-model.ts";
 import { evaluate } from "../../stages/evaluate.ts";
@@ -126,6 +128,17 @@ describe("train", () => {
     });
   });
 
+  test("images that are no dataset fail it without a stack", async () => {
+    const nothing = workbench.artifact("dataset", (folder) => writeFileSync(join(folder, "notes.txt"), ""));
+    await expect(workbench.run(train, settings, { model, train: nothing })).rejects.toMatchObject({
+      name: "StageFailure",
+      message: "no dataset: it holds notes.txt",
+    });
+    await expect(workbench.run(evaluate, {}, { model, test: nothing })).rejects.toMatchObject({
+      name: "StageFailure",
+    });
+  });
+
   test("a diverging training fails with the step and a hint, without a stack", async () => {
     const optimizer = { type: "sgd", learningRate: 1e30 };
     await expect(
@@ -176,6 +189,29 @@ describe("train is refused", () => {
     expect(workbench.check(train, base, { ...facts, valid: { classes: 5 } })).toEqual([
       { path: "inputs.valid", message: "the model tells 10 classes apart, and the images of `valid` have 5" },
     ]);
+  });
+
+  test("where a VGG would leave nothing of the images, before and during a run", async () => {
+    const vgg = { ...facts.model, spec: { architecture: "vgg11", numClasses: 10 } };
+    const size = { height: 40, width: 31 };
+    const message = "vgg11 leaves nothing of images below 32 x 32 pixels, and those of `train` are 40 x 31";
+    expect(workbench.check(train, base, { ...facts, model: vgg, train: { ...facts.train, ...size } })).toEqual([
+      { path: "inputs.train", message },
+    ]);
+    expect(workbench.check(train, base, { ...facts, model: vgg, train: { ...size, width: 32 } })).toEqual([]);
+    const resnet = { ...facts.model, spec: { architecture: "resnet18", numClasses: 10 } };
+    expect(workbench.check(train, base, { ...facts, model: resnet, train: { height: 1, width: 1 } })).toEqual([]);
+
+    // Only the spec is looked at before the refusal.
+    const built = workbench.artifact("model", (folder) => {
+      writeFileSync(join(folder, "architecture.json"), '{"architecture":"vgg11","numClasses":3}\n');
+      writeSafetensors(join(folder, "model.safetensors"), {});
+    });
+    await expect(workbench.run(train, settings, { model: built, train: images })).rejects.toMatchObject({
+      name: "StageFailure",
+      message: "vgg11 leaves nothing of images below 32 x 32 pixels, and those of `train` are 6 x 6",
+      help: expect.stringContaining("32 pixels or more"),
+    });
   });
 
   test("where something needs validation images and there are none", () => {

@@ -95,6 +95,11 @@ export function resnetPlan(spec: ArchitectureSpec): ResNetPlan | undefined {
   return own && { ...own, groups: groups ?? own.groups, widthPerGroup: widthPerGroup ?? own.widthPerGroup };
 }
 
+/** Height and width below which the model leaves nothing of an image: a VGG halves it five times, a ResNet pads. */
+export function smallestImage({ architecture }: Pick<ArchitectureSpec, "architecture">): number {
+  return architecture !== undefined && isVgg(architecture) ? 32 : 1;
+}
+
 /** Channels inside a block of a stage with `width` output channels before expansion. */
 export function blockWidth({ block, groups, widthPerGroup }: ResNetPlan, width: number): number {
   return block === "basic" ? width : Math.floor((width * widthPerGroup) / 64) * groups;
