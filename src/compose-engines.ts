@@ -35,7 +35,14 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
     resolve({ name, threads, precision }: EngineSetting) {
       const choice = resolveEngine(name, root);
       if ("problem" in choice) return choice;
-      return { ...choice, threads, precision, environment: choice.name === "native" ? nativeEnvironment(threads) : {} };
+      const native = choice.name === "native";
+      return {
+        ...choice,
+        build: native ? nativeBuild(root) : "",
+        threads,
+        precision,
+        environment: native ? nativeEnvironment(threads) : {},
+      };
     },
     flopsPerSecond: (engine) => measuredRate(root, join(dist, "rate.js"), engine),
     list: ({ selfTest }) => Promise.all(listEngines(root).map((entry) => toListing(entry, selfTest))),
@@ -64,8 +71,15 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
   };
 }
 
+/** Device and digest of TensorFlow's library. */
+function nativeBuild(root: string): string {
+  const { manifest } = findInstalled(root)!;
+  const library = Object.entries(manifest.libraries).find(([name]) => name.includes("tensorflow_cc"))?.[1].sha256 ?? "";
+  return `${manifest.device}-${library.slice(0, 12)}`;
+}
+
 /** Measured once per engine, version and thread count, and kept beside the engines. */
-async function measuredRate(root: string, program: string, engine: ResolvedEngine): Promise<number> {
+async function measuredRate(root: string, program: string, engine: ResolvedEngine): Promise<number | undefined> {
   const file = join(root, `rate-${engine.name}-${engine.version.replaceAll(/[^\w.]+/g, "-")}-${engine.threads}.json`);
   try {
     const { flopsPerSecond } = JSON.parse(readFileSync(file, "utf8")) as { flopsPerSecond: number };
@@ -75,13 +89,16 @@ async function measuredRate(root: string, program: string, engine: ResolvedEngin
   }
   const { execFile } = await import("node:child_process");
   const { promisify } = await import("node:util");
-  const { stdout } = await promisify(execFile)(
+  const measuring = promisify(execFile)(
     process.execPath,
     [program, engine.name, String(engine.threads), engine.folder],
     {
       env: { ...process.env, ...engine.environment },
     },
   );
+  // An ETA is a courtesy: where it cannot be measured there is none.
+  const stdout = await measuring.then(({ stdout: text }) => text).catch(() => "");
+  if (stdout === "") return undefined;
   const { flopsPerSecond } = JSON.parse(stdout.trim().split("\n").at(-1)!) as { flopsPerSecond: number };
   try {
     writeFileSync(file, `${JSON.stringify({ flopsPerSecond })}\n`);

@@ -26,6 +26,7 @@ export interface WorkspaceParts {
   readonly machine: Machine;
   readonly version: string;
   readonly unique: () => string;
+  readonly isAbandoned: (name: string) => boolean;
   readonly nowMs: () => number;
   readonly pid: number;
   readonly host: string;
@@ -33,7 +34,12 @@ export interface WorkspaceParts {
 
 export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace> {
   const { files, artifactsFolder, unique } = parts;
-  const layout = openStoreLayout(files, join(artifactsFolder, ".store"), unique);
+  const layout = openStoreLayout({
+    files,
+    root: join(artifactsFolder, ".store"),
+    unique,
+    isAbandoned: parts.isAbandoned,
+  });
   const memo = createStatMemo({
     files,
     path: layout.memo("files"),

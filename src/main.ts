@@ -15,6 +15,7 @@ import { createWorkspace } from "./compose-workspace.ts";
 import { describeRefusal } from "./execute/describe-refusal.ts";
 import { nodeFileSystem } from "./platform/file-system.ts";
 import { describeMachine } from "./platform/machine.ts";
+import { processIdentity } from "./platform/process-tree.ts";
 import type { ReporterOutput } from "./report/reporter.ts";
 import { version } from "./version.ts";
 
@@ -26,7 +27,13 @@ async function main(): Promise<ExitCode> {
   const packageFolder = join(dist, "..");
   const machine = describeMachine();
   const nowMs = () => performance.now();
-  const unique = () => `${process.pid}-${randomBytes(6).toString("hex")}`;
+  // Host and process are in the name, so that what a killed process left can be told from what a live one is writing.
+  const host = hostname().replaceAll(/[^\w.]/g, "_");
+  const unique = () => `${host}-${process.pid}-${randomBytes(6).toString("hex")}`;
+  const isAbandoned = (name: string) => {
+    const [, pid] = name.startsWith(`${host}-`) ? (/^-(\d+)-/.exec(name.slice(host.length)) ?? []) : [];
+    return pid !== undefined && processIdentity(Number(pid)) === undefined;
+  };
   const engines = createEngineTools({ dist });
   const app: App = {
     cwd: process.cwd(),
@@ -60,6 +67,7 @@ async function main(): Promise<ExitCode> {
         machine,
         version,
         unique,
+        isAbandoned,
         nowMs,
         pid: process.pid,
         host: hostname(),
@@ -108,9 +116,18 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+process.on("uncaughtException", (error) => {
+  reportError(error);
+  process.exit();
+});
+
 try {
   process.exitCode = await main();
 } catch (error) {
+  reportError(error);
+}
+
+function reportError(error: unknown): void {
   if (error instanceof UsageError) {
     process.stderr.write(`error: ${error.message}\n${error.help === undefined ? "" : `  help: ${error.help}\n`}`);
     process.exitCode = 2;

@@ -20,6 +20,8 @@ export interface PlannedStage {
   readonly needs: readonly string[];
   /** From the last execution of this stage of the pipeline, where there was one. */
   readonly expectedMs?: number;
+  /** Where the stage computes: what it will compute on. */
+  readonly engine?: EngineRecord;
 }
 
 /** `ran`: executed. `failed`: executed and failed. `skipped`: something it needs failed. `interrupted`: stopped by the user. */

@@ -13,7 +13,12 @@ import { type FileSystem, nodeFileSystem } from "../src/platform/file-system.ts"
 export function openTemporaryStore(files: FileSystem = nodeFileSystem) {
   const root = mkdtempSync(join(tmpdir(), "store-"));
   let count = 0;
-  const layout = openStoreLayout(files, join(root, ".store"), () => `t${++count}`);
+  const layout = openStoreLayout({
+    files,
+    root: join(root, ".store"),
+    unique: () => `t${++count}`,
+    isAbandoned: () => false,
+  });
   const memo = createStatMemo({
     files,
     path: layout.memo("files"),

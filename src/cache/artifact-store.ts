@@ -39,7 +39,8 @@ export interface ArtifactStore {
   takeIn(folder: string, kind: string): Promise<StoredArtifact>;
   /** The listing, or undefined where it is lost or damaged. */
   listing(digest: string): Listing | undefined;
-  references(digest: string): Readonly<Record<string, ArtifactReference>>;
+  /** A small file of an artifact, verified; undefined where there is none, or where it is not what it was. */
+  read(digest: string, path: string): Uint8Array | undefined;
   /** Checks the listing, every blob, and what it references. Names the first object that is not sound. */
   inspect(digest: string, thoroughly?: boolean): Promise<DamagedObject | undefined>;
   /** Throws `DamagedObject` where a listing is lost. */
@@ -98,7 +99,10 @@ export function createArtifactStore(files: FileSystem, objects: ObjectStore): Ar
     listing,
     inspect,
     locate,
-    references: (digest) => referencesIn(soundListing(digest)),
+    read(digest, path) {
+      const file = listing(digest)?.files.find((candidate) => candidate.path === path);
+      return file === undefined ? undefined : objects.read(file.digest);
+    },
     async takeIn(folder, kind) {
       const { digest, listing: found } = await digestPath(files, { digest: (path) => digestFile(files, path) }, folder);
       for (const file of found.files) objects.takeIn(join(folder, file.path), file.digest);

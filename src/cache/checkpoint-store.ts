@@ -7,8 +7,8 @@ import type { ArtifactPaths, ArtifactStore } from "./artifact-store.ts";
 import { replaceFile, type StoreLayout } from "./store-layout.ts";
 
 export interface CheckpointStore {
-  /** Undefined where there is none, or where what there is has been damaged. */
-  find(base: string, key: JsonValue): Promise<ArtifactPaths | undefined>;
+  /** Undefined where there is none, or where what there is has been damaged: then `onDamaged` is told. */
+  find(base: string, key: JsonValue, onDamaged?: (message: string) => void): Promise<ArtifactPaths | undefined>;
   /** Takes the files of `folder`, which lies on the store's file system. */
   save(base: string, key: JsonValue, folder: string): Promise<void>;
   drop(base: string, key: JsonValue): void;
@@ -28,7 +28,7 @@ export function createCheckpointStore(
   const place = (base: string, key: JsonValue) =>
     layout.checkpoint(digestBytes(canonicalJson(["tfpipe/checkpoint/1", base, key])));
   return {
-    async find(base, key) {
+    async find(base, key, onDamaged = () => {}) {
       const text = files.readText(place(base, key));
       if (text === undefined) return undefined;
       let entry: CheckpointEntry;
@@ -37,7 +37,11 @@ export function createCheckpointStore(
       } catch {
         return undefined;
       }
-      if ((await artifacts.inspect(entry.digest, true)) !== undefined) return undefined;
+      const damaged = await artifacts.inspect(entry.digest, true);
+      if (damaged !== undefined) {
+        onDamaged(`a checkpoint cannot be used: ${damaged.message}`);
+        return undefined;
+      }
       return artifacts.locate({ kind: "checkpoint", digest: entry.digest });
     },
     async save(base, key, folder) {

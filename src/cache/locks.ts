@@ -3,7 +3,7 @@
  * objects and traces are written whole and by content. So a lock may fall on the slightest sign that its holder is gone,
  * and nobody ever has to remove one by hand.
  */
-import type { FileSystem } from "../platform/file-system.ts";
+import { errorCode, type FileSystem } from "../platform/file-system.ts";
 import type { StoreLayout } from "./store-layout.ts";
 
 export interface LockHolder {
@@ -60,17 +60,21 @@ export function createLocks({ files, layout, self, identify, every }: LocksOptio
         try {
           files.writeNew(path, JSON.stringify(self));
         } catch (error) {
+          if (errorCode(error) !== "EEXIST") throw error;
           const holder = readHolder(path);
-          if (files.stat(path) === undefined) {
-            // Released between our try and our look; or the folder cannot be written at all.
-            if (error instanceof Error && "code" in error && error.code === "EEXIST") continue;
-            throw error;
-          }
+          // Released between our try and our look?
+          if (files.stat(path) === undefined) continue;
           if (!gone(path, holder)) return { holder: holder ?? { pid: 0, identity: "", host: "unknown" } };
           files.remove(path);
           continue;
         }
-        const stop = every(HEARTBEAT_MS, () => files.touch(path));
+        const stop = every(HEARTBEAT_MS, () => {
+          try {
+            files.touch(path);
+          } catch {
+            // The lock was taken from us, or the store is gone: whoever works on will find out by other means.
+          }
+        });
         return {
           release() {
             stop();

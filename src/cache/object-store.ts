@@ -17,6 +17,7 @@ export interface ObjectStore {
   takeIn(path: string, digest: string): void;
   putText(text: string): string;
   /** Undefined where it is missing or not what its name says (then it is in quarantine). */
+  read(digest: string): Uint8Array | undefined;
   readText(digest: string): string | undefined;
   /** Compares with the name. Uses the stat memo unless `thoroughly`. Damaged blobs go to quarantine. */
   inspect(digest: string, sizeBytes: number, thoroughly?: boolean): Promise<ObjectState>;
@@ -73,6 +74,14 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     quarantine(digest);
     return "damaged";
   };
+  const read = (digest: string): Uint8Array | undefined => {
+    const path = layout.object(digest);
+    if (files.stat(path) === undefined) return undefined;
+    const bytes = files.read(path);
+    if (digestBytes(bytes) === digest) return bytes;
+    quarantine(digest);
+    return undefined;
+  };
   return {
     path: layout.object,
     takeIn,
@@ -84,11 +93,10 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
       takeIn(temporary, digest);
       return digest;
     },
+    read,
     readText(digest) {
-      const text = files.readText(layout.object(digest));
-      if (text === undefined || digestBytes(text) === digest) return text;
-      quarantine(digest);
-      return undefined;
+      const bytes = read(digest);
+      return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
     },
     async copyOut(digest, sizeBytes, to, executable) {
       const path = layout.object(digest);

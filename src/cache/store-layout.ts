@@ -19,7 +19,6 @@ export interface StoreLayout {
   checkpoint(key: string): string;
   last(name: string): string;
   run(id: string): string;
-  readonly runs: string;
   lock(fingerprint: string): string;
   /** A new path in `tmp/`, on the store's own file system. */
   temporary(): string;
@@ -28,8 +27,17 @@ export interface StoreLayout {
   scratch(name: string): string;
 }
 
-/** Makes the folders that every writer counts on. `unique` gives a name no other process uses. */
-export function openStoreLayout(files: FileSystem, root: string, unique: () => string): StoreLayout {
+export interface StoreLayoutOptions {
+  readonly files: FileSystem;
+  readonly root: string;
+  /** A name that no other process uses. */
+  readonly unique: () => string;
+  /** Whether a name was made by a process that is gone: what it left in `tmp/` belongs to nobody. */
+  readonly isAbandoned: (name: string) => boolean;
+}
+
+/** Makes the folders that every writer counts on, and removes what killed processes left half done. */
+export function openStoreLayout({ files, root, unique, isAbandoned }: StoreLayoutOptions): StoreLayout {
   for (const folder of [
     "objects",
     "traces",
@@ -43,6 +51,7 @@ export function openStoreLayout(files: FileSystem, root: string, unique: () => s
     "scratch",
   ])
     files.makeFolder(join(root, folder));
+  for (const name of files.list(join(root, "tmp"))) if (isAbandoned(name)) files.remove(join(root, "tmp", name));
   const sharded = (folder: string, name: string) => join(root, folder, name.slice(0, 2), name);
   return {
     root,
@@ -51,7 +60,6 @@ export function openStoreLayout(files: FileSystem, root: string, unique: () => s
     checkpoint: (key) => `${sharded("checkpoints", key)}.json`,
     last: (name) => join(root, "last", `${name}.json`),
     run: (id) => join(root, "runs", id),
-    runs: join(root, "runs"),
     lock: (fingerprint) => join(root, "locks", `${fingerprint}.json`),
     temporary: () => join(root, "tmp", unique()),
     memo: (name) => join(root, "memo", `${name}.json`),

@@ -1,7 +1,7 @@
 /** `pipe clean`: removes visible results; what was computed stays in the store unless `--store` is given. */
 import { join, relative } from "node:path";
 import { pipelineFolderName } from "../execute/last-run.ts";
-import type { App, ExitCode } from "./app.ts";
+import { type App, type ExitCode, UsageError } from "./app.ts";
 import { openPipeline, type PipelineOptions } from "./open-pipeline.ts";
 
 export interface CleanOptions extends PipelineOptions {
@@ -12,6 +12,11 @@ export interface CleanOptions extends PipelineOptions {
 export async function cleanCommand(app: App, words: readonly string[], options: CleanOptions): Promise<ExitCode> {
   const opened = openPipeline(app, words, options);
   if (opened === undefined) return 2;
+  if (options.store) {
+    if (opened.stageNames.length > 0)
+      throw new UsageError("--store empties the whole store, not that of single stages", "leave the stage names out");
+    await refuseWhileRunning(app, opened.artifactsFolder);
+  }
   const visible = join(opened.artifactsFolder, pipelineFolderName(opened.pipeline));
   const targets =
     opened.stageNames.length > 0
@@ -25,4 +30,18 @@ export async function cleanCommand(app: App, words: readonly string[], options: 
   if (!options.store)
     app.out.write(`what was computed stays in the store: pipe run${opened.commandSuffix} brings it back\n`);
   return 0;
+}
+
+/** A live run would lose what it has just made. */
+async function refuseWhileRunning(app: App, artifactsFolder: string): Promise<void> {
+  const { files, layout, locks } = await app.openWorkspace(artifactsFolder, { paranoid: false });
+  for (const name of files.list(join(layout.root, "locks"))) {
+    const attempt = locks.tryAcquire(name.replace(/\.json$/, ""));
+    if ("holder" in attempt)
+      throw new UsageError(
+        `a run is going on (process ${attempt.holder.pid} on ${attempt.holder.host})`,
+        "wait for its end, or stop it, and clean then",
+      );
+    attempt.release();
+  }
 }

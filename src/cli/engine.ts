@@ -1,7 +1,7 @@
 /** `pipe engine`: which engines there are and whether they compute rightly; `pipe engine install` puts the native one in place. */
 import { formatDuration } from "../report/format-duration.ts";
 import { renderEngines } from "../report/render-engines.ts";
-import { type App, type ExitCode, UsageError } from "./app.ts";
+import type { App, ExitCode } from "./app.ts";
 import { EngineInstallRefused, type EngineListing } from "./engine-tools.ts";
 import { createProgressLine } from "./progress-line.ts";
 
@@ -37,8 +37,9 @@ export async function engineInstallCommand(app: App, options: EngineInstallComma
   } catch (error) {
     line.end();
     if (app.interrupts.stop.aborted) return 130;
-    if (error instanceof EngineInstallRefused) throw new UsageError(error.message, error.help);
-    throw error;
+    if (!(error instanceof EngineInstallRefused)) throw error;
+    app.err.write(`error: ${error.message}\n  help: ${error.help}\n`);
+    return 1;
   }
 }
 

@@ -22,7 +22,8 @@ export async function estimateStages(
       if (engine === undefined || estimate === undefined) return planned;
       const flops = await estimate({ params: stage.params, inputs: inputFacts(pipeline, stage) });
       if (flops === undefined) return planned;
-      return { ...planned, expectedMs: (flops / (await port.flopsPerSecond(engine))) * 1000 };
+      const rate = await port.flopsPerSecond(engine);
+      return rate === undefined ? planned : { ...planned, expectedMs: (flops / rate) * 1000 };
     }),
   );
 }

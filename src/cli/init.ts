@@ -1,6 +1,7 @@
 /** `pipe init`: a commented starter pipeline, and the line in .gitignore that keeps results out of the history. */
 import { join, relative, resolve } from "node:path";
 import { type App, type ExitCode, UsageError } from "./app.ts";
+import { quoteWord } from "./quote-word.ts";
 
 const IGNORED = "artifacts/";
 
@@ -9,7 +10,7 @@ export function initCommand(app: App, folder: string): ExitCode {
   const pipeline = join(root, "pipelines", "starter.yaml");
   const show = (path: string) => relative(app.cwd, path) || ".";
   if (app.files.stat(pipeline) !== undefined)
-    throw new UsageError(`${show(pipeline)} is there already`, `run it with: pipe run ${show(pipeline)}`);
+    throw new UsageError(`${show(pipeline)} is there already`, `run it with: pipe run ${quoteWord(show(pipeline))}`);
   const template = app.files.readText(join(app.packageFolder, "pipelines", "starter.template.yaml"));
   if (template === undefined) throw new Error("the package has no starter pipeline");
   app.files.makeFolder(join(root, "pipelines"));
@@ -21,6 +22,6 @@ export function initCommand(app: App, folder: string): ExitCode {
     app.files.append(gitignore, `${text === "" || text.endsWith("\n") ? "" : "\n"}${IGNORED}\n`);
     app.out.write(`added ${IGNORED} to ${show(gitignore)}\n`);
   }
-  app.out.write(`\nnext: pipe run ${show(pipeline)}\n`);
+  app.out.write(`\nnext: pipe run ${quoteWord(show(pipeline))}\n`);
   return 0;
 }

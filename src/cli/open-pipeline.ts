@@ -5,6 +5,7 @@ import { buildStageGraph, type StageGraph, selectStages } from "../graph/stage-g
 import { loadPipeline } from "../language/load-pipeline.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import { type App, UsageError } from "./app.ts";
+import { quoteWord } from "./quote-word.ts";
 
 export interface PipelineOptions {
   readonly profile: readonly string[];
@@ -31,6 +32,8 @@ export interface OpenedPipeline {
 export function openPipeline(app: App, words: readonly string[], options: PipelineOptions): OpenedPipeline | undefined {
   const { file, rest } = findPipelineFile(app, words);
   const absolute = resolve(app.cwd, file);
+  if (app.files.stat(absolute)?.kind === "folder")
+    throw new UsageError(`${file} is a folder, not a pipeline file`, listPipelines(app));
   const text = app.files.readText(absolute);
   if (text === undefined) throw new UsageError(`there is no pipeline file ${file}`, listPipelines(app));
   const shown = relative(app.cwd, absolute) || file;
@@ -56,6 +59,14 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
       );
   }
   const graph = buildStageGraph(pipeline);
+  const artifactsFolder =
+    options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts);
+  const artifactsKind = app.files.stat(app.files.resolveLink(artifactsFolder))?.kind;
+  if (artifactsKind !== undefined && artifactsKind !== "folder")
+    throw new UsageError(
+      `${artifactsFolder} is not a folder`,
+      "results go into a folder: --artifacts names another one",
+    );
   return {
     pipeline,
     graph,
@@ -65,9 +76,10 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
     stageNames: rest,
     texts: loaded.texts,
     commandSuffix: [
-      ` ${shown}`,
-      ...options.profile.map((name) => `--profile ${name}`),
-      ...options.param.map((param) => `--param ${quote(param)}`),
+      ` ${quoteWord(shown)}`,
+      ...options.profile.map((name) => `--profile ${quoteWord(name)}`),
+      ...options.param.map((param) => `--param ${quoteWord(param)}`),
+      ...(options.artifacts === undefined ? [] : [`--artifacts ${quoteWord(options.artifacts)}`]),
     ].join(" "),
   };
 }
@@ -112,8 +124,4 @@ function findArtifactsFolder(app: App, pipelineFile: string): string {
     if (marks && basename(folder) !== "pipelines") return join(folder, "artifacts");
     if (dirname(folder) === folder) return join(dirname(pipelineFile), "artifacts");
   }
-}
-
-function quote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

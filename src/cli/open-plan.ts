@@ -21,7 +21,7 @@ export async function openPlan(
 ): Promise<OpenedPlan | undefined> {
   const opened = openPipeline(app, words, options);
   if (opened === undefined) return undefined;
-  const engines = await resolveEngines(app, opened, { install: false, quiet: true });
+  const engines = await resolveEngines(app, opened, { install: false });
   if (engines === undefined) return undefined;
   const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false });
   const plan = await planRun(workspace, { ...opened, stages: opened.selected, engines, force: new Set() });

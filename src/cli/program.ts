@@ -38,7 +38,8 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
 
   pipelineCommand(program, "run", "bring a pipeline, or some of its stages, up to date")
     .option("-j, --jobs <n>", "how many stages may run at once", parseCount)
-    .option("-f, --force [stage...]", "run these stages (all, if none is named) whatever the cache has")
+    .option("-f, --force", "run all stages whatever the cache has")
+    .option("--force-stage <name>", "run this stage whatever the cache has; may be repeated", collect)
     .option("-k, --keep-going", "after a failure, go on with what does not depend on it")
     .option("--logs", "show every line that stages write, not only the newest")
     .option("--paranoid", "digest every input again instead of trusting unchanged file times")
@@ -57,7 +58,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       done(
         await runCommand(app, words, {
           ...defaults(options),
-          force: options.force ?? [],
+          force: options.force ?? options.forceStage ?? [],
           keepGoing: flag(options.keepGoing),
           logs: flag(options.logs),
           paranoid: flag(options.paranoid),
@@ -109,7 +110,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     )
     .action(async (words: string[], options) => {
       const { showCommand } = await import("./show.ts");
-      done(await showCommand(app, words, { ...defaults(options), path: options.path ?? false }));
+      done(await showCommand(app, words, { ...defaults(options), path: options.path ?? flag(options.paths) }));
     });
 
   const engine = program
@@ -169,13 +170,13 @@ function pipelineCommand(program: Command, name: string, description: string): C
     .description(description)
     .argument("[words...]", "[pipeline] [stage...]: a pipeline file or its name in pipelines/, then stage names")
     .usage("[options] [pipeline] [stage...]")
-    .option("-p, --profile <name>", "merge a profile over the file; may be repeated", collect, [])
-    .option("--param <name=value>", "set a param; may be repeated", collect, [])
+    .option("-p, --profile <name>", "merge a profile over the file; may be repeated", collect)
+    .option("--param <name=value>", "set a param; may be repeated", collect)
     .option("--artifacts <folder>", "where results and the store are (default: artifacts/ at the project's root)");
 }
 
-function defaults(options: { profile: string[]; param: string[]; artifacts?: string; jobs?: number; json?: true }) {
-  const { profile, param, artifacts, jobs, json } = options;
+function defaults(options: { profile?: string[]; param?: string[]; artifacts?: string; jobs?: number; json?: true }) {
+  const { profile = [], param = [], artifacts, jobs, json } = options;
   return {
     profile,
     param,
@@ -186,7 +187,7 @@ function defaults(options: { profile: string[]; param: string[]; artifacts?: str
 }
 
 const flag = (value: true | undefined): boolean => value === true;
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 function parseCount(text: string): number {
   const count = Number(text);

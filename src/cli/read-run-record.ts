@@ -7,7 +7,7 @@ import type { RunRecord } from "../record.ts";
 
 export function readLastRecord(workspace: Workspace, pipeline: Pipeline): RunRecord | undefined {
   const last = readLastRun(workspace, pipeline);
-  return last === undefined ? undefined : readRunRecord(workspace, last.runId);
+  return last?.runId === undefined ? undefined : readRunRecord(workspace, last.runId);
 }
 
 export function readRunRecord({ files, layout }: Workspace, id: string): RunRecord | undefined {

@@ -16,12 +16,15 @@ import { createProgressLine } from "./progress-line.ts";
 export async function resolveEngines(
   app: App,
   opened: OpenedPipeline,
-  { install, quiet }: { readonly install: boolean; readonly quiet: boolean },
+  { install }: { readonly install: boolean },
 ): Promise<ReadonlyMap<string, ResolvedEngine> | undefined> {
-  const computing = opened.pipeline.stages.filter((stage) => stage.engine !== undefined);
+  const computing = opened.pipeline.stages.filter(
+    ({ name, engine }) => engine !== undefined && opened.selected.includes(name),
+  );
   if (computing.some((stage) => stage.engine!.name === "auto")) {
-    if (install && app.engines.shouldInstall()) await installOnFirstUse(app, quiet);
-    else if (!quiet && install) noteRefusal(app);
+    if (!app.engines.shouldInstall()) noteRefusal(app);
+    else if (install) await installOnFirstUse(app);
+    else app.err.write("note: the native engine is not installed yet; a run installs it first (until then: wasm)\n");
   }
   const resolved = new Map<string, ResolvedEngine>();
   const diagnostics: Diagnostic[] = [];
@@ -48,14 +51,15 @@ function noteRefusal(app: App): void {
   if (refusal !== undefined) app.err.write(`note: ${refusal.message}; ${refusal.help}\n`);
 }
 
-async function installOnFirstUse(app: App, quiet: boolean): Promise<void> {
-  if (!quiet) app.err.write("The native TensorFlow engine is not installed yet; this happens once (about 240 MB).\n");
+async function installOnFirstUse(app: App): Promise<void> {
+  app.err.write("The native TensorFlow engine is not installed yet; this happens once (230 MB to download).\n");
   const line = createProgressLine(app.err, app.nowMs);
   try {
-    await app.engines.install({ gpu: false, onProgress: quiet ? () => {} : line.show, signal: app.interrupts.stop });
+    await app.engines.install({ gpu: false, onProgress: line.show, signal: app.interrupts.stop });
     line.end();
   } catch (error) {
     line.end();
+    if (app.interrupts.stop.aborted) return;
     if (!(error instanceof EngineInstallRefused)) throw error;
     app.err.write(`note: ${error.message}; ${error.help}\n`);
   }

@@ -2,6 +2,7 @@
 import { join, relative } from "node:path";
 import { replaceFile } from "../cache/store-layout.ts";
 import type { RunEvent } from "../events.ts";
+import { describeRefusal } from "../execute/describe-refusal.ts";
 import type { ResolvedEngine } from "../execute/engine-port.ts";
 import { pipelineFolderName, readLastRun } from "../execute/last-run.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
@@ -9,7 +10,7 @@ import type { Workspace } from "../execute/workspace.ts";
 import type { RunRecord, StageRecord } from "../record.ts";
 import { renderPlan } from "../report/render-plan.ts";
 import type { Reporter } from "../report/reporter.ts";
-import type { App, ExitCode } from "./app.ts";
+import { type App, type ExitCode, UsageError } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
 import { type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
 import { quickHint } from "./quick-hint.ts";
@@ -33,11 +34,12 @@ export async function runCommand(app: App, words: readonly string[], options: Ru
   if (opened === undefined) return 2;
   app.interrupts.listen();
   const { pipeline, graph } = opened;
-  const engines = await resolveEngines(app, opened, { install: true, quiet: options.json });
+  const engines = await resolveEngines(app, opened, { install: true });
+  if (app.interrupts.stop.aborted) return 130;
   if (engines === undefined) return 2;
   const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: options.paranoid });
   const stages = opened.selected;
-  const force = new Set<string>(options.force === true ? stages : options.force);
+  const force = stagesToForce(opened, options.force);
   const startedAt = workspace.clock.date();
   const startMs = app.nowMs();
   const plan = await estimateStages(
@@ -49,7 +51,9 @@ export async function runCommand(app: App, words: readonly string[], options: Ru
 
   const runId = app.newRunId();
   const reporter = await openReporter(app, opened, options);
-  const emit = recordEvents(workspace, runId, reporter.onEvent);
+  app.interrupts.kill.addEventListener("abort", reporter.close, { once: true });
+  const nothingToDo = plan.every(({ decision }) => decision === "fresh");
+  const emit = nothingToDo ? reporter.onEvent : recordEvents(workspace, runId, reporter.onEvent);
   emit({
     type: "run-started",
     atMs: 0,
@@ -59,7 +63,6 @@ export async function runCommand(app: App, words: readonly string[], options: Ru
     params: pipeline.params,
     stages: plan.map(({ differences: _differences, trace: _trace, ...planned }) => planned),
   });
-  const nothingToDo = plan.every(({ decision }) => decision === "fresh");
   try {
     if (!nothingToDo) announceLongRun(app, opened, plan, options);
     const records = nothingToDo
@@ -183,6 +186,17 @@ function announceLongRun(app: App, opened: OpenedPipeline, plan: readonly Detail
   app.err.write(`${renderPlan(plan, { color: app.err.color, columns: app.err.columns(), ...hint })}\n`);
 }
 
+function stagesToForce({ selected }: OpenedPipeline, names: RunOptions["force"]): ReadonlySet<string> {
+  if (names === true) return new Set(selected);
+  for (const name of names)
+    if (!selected.includes(name))
+      throw new UsageError(
+        `--force ${name}: that stage is not part of this run`,
+        `its stages are ${selected.join(", ")}`,
+      );
+  return new Set(names);
+}
+
 function freshRecord({ trace, ...planned }: DetailedStage, { pipeline }: OpenedPipeline): StageRecord {
   return {
     stage: planned.stage,
@@ -228,7 +242,16 @@ async function keepRecord(
   const last = readLastRun(workspace, opened.pipeline)?.runId;
   const kept: RunRecord =
     nothingToDo && last !== undefined ? { ...record, stages: [], params: {}, sameAs: last } : record;
-  replaceFile(files, layout, join(layout.run(record.id), "run.json"), `${JSON.stringify(kept)}\n`);
-  if (!nothingToDo)
-    await writeReport(app, workspace, join(opened.artifactsFolder, pipelineFolderName(opened.pipeline)), record);
+  try {
+    files.makeFolder(layout.run(record.id));
+    replaceFile(files, layout, join(layout.run(record.id), "run.json"), `${JSON.stringify(kept)}\n`);
+  } catch (error) {
+    const refusal = describeRefusal(error);
+    if (refusal === undefined) throw error;
+    // What the stages made is in place; only the record of this run is lost.
+    app.err.write(`note: the run's record cannot be kept: ${refusal.message}\n`);
+  }
+  if (nothingToDo) return;
+  const folder = join(opened.artifactsFolder, pipelineFolderName(opened.pipeline));
+  await writeReport(app, workspace, folder, record);
 }

@@ -17,15 +17,13 @@ export interface ShowOptions extends PipelineOptions {
 const CARD_FILE = "card.json";
 
 /** A dataset's card says what it turned out to be: more than was known before it was made. */
-function withCards({ artifacts, files, layout }: Workspace, outputs: StageRecord["outputs"]): StageRecord["outputs"] {
+function withCards({ artifacts }: Workspace, outputs: StageRecord["outputs"]): StageRecord["outputs"] {
   return Object.fromEntries(
     Object.entries(outputs).map(([name, output]) => {
-      const card = artifacts.listing(output.digest)?.files.find(({ path }) => path === CARD_FILE);
-      const text = card === undefined ? undefined : files.readText(layout.object(card.digest));
-      return [
-        name,
-        text === undefined ? output : { ...output, facts: { ...output.facts, ...(JSON.parse(text) as JsonObject) } },
-      ];
+      const card = artifacts.read(output.digest, CARD_FILE);
+      if (card === undefined) return [name, output];
+      const facts = JSON.parse(new TextDecoder().decode(card)) as JsonObject;
+      return [name, { ...output, facts: { ...output.facts, ...facts } }];
     }),
   );
 }

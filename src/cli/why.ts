@@ -29,6 +29,10 @@ export async function whyCommand(app: App, words: readonly string[], options: Wh
     return 0;
   }
   const last = readLastRun(workspace, pipeline);
+  const madeBy = (stageName: string): string | undefined => {
+    const fingerprint = last?.stages[stageName];
+    return fingerprint === undefined ? undefined : workspace.traces.find(fingerprint)[0]?.runId;
+  };
   const style = { color: app.out.color, columns: app.out.columns() };
   const stage = pipeline.stages.find((candidate) => candidate.name === name)!;
   const explain = (entry: typeof planned) =>
@@ -38,7 +42,7 @@ export async function whyCommand(app: App, words: readonly string[], options: Wh
         decision: entry.decision,
         reason: entry.reason,
         differences: entry.differences,
-        against: last === undefined ? "no earlier run" : `the run ${last.runId}`,
+        against: madeBy(entry.stage) === undefined ? "no earlier run" : `the run ${madeBy(entry.stage)}`,
         origin: (difference) =>
           originOf(app, pipeline.stages.find(({ name: other }) => other === entry.stage) ?? stage, difference),
       },

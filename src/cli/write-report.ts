@@ -11,10 +11,7 @@ export async function writeReport(app: App, workspace: Workspace, folder: string
     const { renderReport } = await import("../report/html/render-report.ts");
     const html = await renderReport(record, {
       list: (digest) => artifacts.listing(digest)?.files.map(({ path }) => path) ?? [],
-      open(digest, path) {
-        const file = artifacts.listing(digest)?.files.find((candidate) => candidate.path === path);
-        return file === undefined ? undefined : files.read(layout.object(file.digest));
-      },
+      open: (digest, path) => artifacts.read(digest, path),
     });
     files.makeFolder(folder);
     replaceFile(files, layout, join(folder, "report.html"), html);

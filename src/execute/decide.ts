@@ -36,7 +36,10 @@ export async function decideStage(workspace: Workspace, request: DecideRequest):
   const differences = explainKey(workspace, key, lastFingerprint);
   const run = (reason: string): Decision => ({ decision: "run", reason, differences });
   if (force) return run("forced");
-  const traces = workspace.traces.find(key.fingerprint);
+  // A trace of this class of machines first: another one is a valid hit, and is said to be one.
+  const found = workspace.traces.find(key.fingerprint);
+  const isOurs = ({ platformClass }: Trace) => platformClass === key.platformClass;
+  const traces = [...found.filter(isOurs), ...found.filter((trace) => !isOurs(trace))];
   if (traces.length === 0) {
     if (lastFingerprint === undefined) return run("never run");
     if (lastFingerprint === key.fingerprint) return run("its trace is gone from the store");
@@ -53,10 +56,11 @@ export async function decideStage(workspace: Workspace, request: DecideRequest):
     }
     const visible = { folder: join(folder, stage.name), outputs: trace.outputs, ports: stage.outputs };
     const difference = await findVisibleDifference(workspace, visible);
-    if (difference === undefined) return { decision: "fresh", reason: "up to date", trace, differences };
+    const elsewhere = isOurs(trace) ? "" : `; made on another kind of machine (${trace.platformClass})`;
+    if (difference === undefined) return { decision: "fresh", reason: `up to date${elsewhere}`, trace, differences };
     return {
       decision: "restore",
-      reason: restoreReason(difference, lastFingerprint === key.fingerprint),
+      reason: `${restoreReason(difference, lastFingerprint === key.fingerprint)}${elsewhere}`,
       trace,
       differences,
     };

@@ -1,32 +1,29 @@
-/** The disk's refusals in words: the world said no, which is neither a bug nor a mistake in the pipeline. */
+/** The system's refusals in words: the world said no, which is neither a bug nor a mistake in the pipeline. */
 import { errorCode } from "../platform/file-system.ts";
 import type { FailureRecord } from "../record.ts";
 
-/** What the disk said no to, in words a user can act on; undefined where it is not the disk. */
-export function describeRefusal(error: unknown): FailureRecord | undefined {
-  const where = error instanceof Error && "path" in error && typeof error.path === "string" ? ` (${error.path})` : "";
+/** What was refused, in words a user can act on; undefined where the error is something else. */
+export function describeRefusal(error: unknown): (FailureRecord & { readonly help: string }) | undefined {
+  const path = error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
+  const where = path === undefined ? "" : ` (${path})`;
+  const refusal = (message: string, help: string) => ({ message: `${message}${where}`, help, lastOutput: [] });
   switch (errorCode(error)) {
     case "ENOSPC":
     case "EDQUOT":
-      return {
-        message: `the disk is full${where}`,
-        help: "free some space and run again: what is finished is kept",
-        lastOutput: [],
-      };
+      return refusal("the disk is full", "free some space and run again: what is finished is kept");
     case "EROFS":
+      return refusal(
+        "the file system is read-only",
+        "results are written under artifacts/; --artifacts names another folder",
+      );
     case "EACCES":
     case "EPERM":
-      return {
-        message: `the store cannot be written${where}`,
-        help: "check the permissions of the artifacts folder",
-        lastOutput: [],
-      };
+      return refusal("permission denied", "check who may read and write there");
     case "EIO":
-      return {
-        message: `the disk failed${where}`,
-        help: "check the device, then run again: what is finished is kept",
-        lastOutput: [],
-      };
+      return refusal("the disk failed", "check the device, then run again: what is finished is kept");
+    case "EMFILE":
+    case "ENFILE":
+      return refusal("too many files are open", "raise the limit (ulimit -n) and run again");
     default:
       return undefined;
   }

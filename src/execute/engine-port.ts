@@ -1,5 +1,6 @@
 /** What the runner knows of engines: which one a stage gets, where it lives, and how its process must be started. */
 import type { EngineSetting } from "../language/pipeline.ts";
+import type { EngineRecord } from "../record.ts";
 
 export interface ResolvedEngine {
   readonly name: "native" | "wasm" | "cpu";
@@ -7,10 +8,17 @@ export interface ResolvedEngine {
   readonly version: string;
   /** Where the engine's own files are. */
   readonly folder: string;
+  /** What else of it can make other bits though the version is the same: device, build of the library. */
+  readonly build: string;
   readonly threads: number;
   readonly precision: "float32";
   /** What the process that loads it must have in its environment from the start. */
   readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What of it is kept in records and traces. */
+export function engineRecord({ name, version, threads, precision }: ResolvedEngine): EngineRecord {
+  return { name, version, threads, precision };
 }
 
 export interface EngineProblem {
@@ -20,6 +28,6 @@ export interface EngineProblem {
 
 export interface EnginePort {
   resolve(setting: EngineSetting): ResolvedEngine | EngineProblem;
-  /** Rate of training convolutions on this machine; measured once (a second or two) and kept beside the engine. */
-  flopsPerSecond(engine: ResolvedEngine): Promise<number>;
+  /** Rate of training convolutions on this machine; measured once (a second or two) and kept beside the engine; undefined where that fails. */
+  flopsPerSecond(engine: ResolvedEngine): Promise<number | undefined>;
 }

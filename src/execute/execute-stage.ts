@@ -13,6 +13,7 @@ import type { PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
 import type { FailureRecord } from "../record.ts";
 import { describeRefusal } from "./describe-refusal.ts";
+import { engineRecord } from "./engine-port.ts";
 import type { StageKey } from "./stage-key.ts";
 import { runStageProcess } from "./stage-process.ts";
 import type { WorkerNews } from "./worker-protocol.ts";
@@ -35,9 +36,17 @@ export interface ExecuteStageRequest {
 }
 
 export type ExecuteStageResult =
-  | { readonly result: "ran"; readonly trace: Trace; readonly stored: boolean }
-  | { readonly result: "interrupted" }
-  | { readonly result: "failed"; readonly failure: FailureRecord };
+  | { readonly result: "ran"; readonly trace: Trace }
+  | ({ readonly result: "interrupted" } & Executed)
+  | ({ readonly result: "failed"; readonly failure: FailureRecord } & Executed);
+
+/** What is known of an execution however it ended. */
+export interface Executed {
+  readonly durationMs: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly measurements: Readonly<Record<string, number>>;
+  readonly warnings: readonly string[];
+}
 
 export async function executeStage(workspace: Workspace, request: ExecuteStageRequest): Promise<ExecuteStageResult> {
   const { files, layout, checkpoints, clock } = workspace;
@@ -46,12 +55,18 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
   const metrics: Record<string, number> = {};
   const measurements: Record<string, number> = {};
   const warnings: string[] = [];
+  const startedMs = clock.nowMs();
+  const executed = (): Executed => ({ durationMs: clock.nowMs() - startedMs, metrics, measurements, warnings });
+  const failed = (message: string, help?: string): ExecuteStageResult => ({
+    result: "failed",
+    failure: { message, ...(help === undefined ? {} : { help }), lastOutput: [] },
+    ...executed(),
+  });
   try {
     const outputs = Object.fromEntries(
       Object.keys(stage.outputs).map((name) => [name, join(staging, "outputs", name)]),
     );
     for (const folder of Object.values(outputs)) files.makeFolder(folder);
-    const startedMs = clock.nowMs();
     const ended = await runStageProcess({
       worker: request.worker,
       request: {
@@ -86,12 +101,16 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
         request.onMessage(message);
       },
       checkpoints: {
-        find: (checkpoint) => checkpoints.find(key.checkpointBase, checkpoint),
+        find: (checkpoint) =>
+          checkpoints.find(key.checkpointBase, checkpoint, (message) => {
+            warnings.push(message);
+            request.onMessage({ type: "warn", line: message });
+          }),
         save: (checkpoint, folder) => checkpoints.save(key.checkpointBase, checkpoint, folder),
         drop: (checkpoint) => checkpoints.drop(key.checkpointBase, checkpoint),
       },
     });
-    if (ended.result !== "done") return ended;
+    if (ended.result !== "done") return { ...ended, ...executed() };
     const durationMs = clock.nowMs() - startedMs;
     measurements.peakMemoryBytes = ended.peakMemoryBytes;
 
@@ -116,7 +135,6 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
       const stored = await workspace.artifacts.takeIn(outputs[name]!, port.kind);
       taken[name] = { ...stored, facts: stage.facts[name] ?? {} };
     }
-    const { machine } = workspace;
     const trace: Trace = {
       format: "tfpipe/trace/1",
       fingerprint: key.fingerprint,
@@ -127,34 +145,21 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
       metrics,
       measurements,
       warnings,
-      ...(key.engine === undefined
-        ? {}
-        : {
-            engine: {
-              name: key.engine.name,
-              version: key.engine.version,
-              threads: key.engine.threads,
-              precision: key.engine.precision,
-            },
-          }),
-      platformClass: `${machine.platform}-${machine.architecture}-${machine.instructions}`,
+      ...(key.engine === undefined ? {} : { engine: engineRecord(key.engine) }),
+      platformClass: key.platformClass,
       runId: request.runId,
       madeAt: clock.date(),
     };
     workspace.traces.add(trace);
-    return { result: "ran", trace, stored: true };
+    return { result: "ran", trace };
   } catch (error) {
     if (error instanceof UnfitForArtifact) return failed(error.message);
     const refusal = describeRefusal(error);
     if (refusal === undefined) throw error;
-    return { result: "failed", failure: refusal };
+    return { result: "failed", failure: refusal, ...executed() };
   } finally {
     files.remove(staging);
   }
-}
-
-function failed(message: string, help?: string): ExecuteStageResult {
-  return { result: "failed", failure: { message, ...(help === undefined ? {} : { help }), lastOutput: [] } };
 }
 
 /** Path of a user's file that is not as it was when it was digested. */

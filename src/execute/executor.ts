@@ -22,7 +22,7 @@ import type { FailureRecord, StageOutcome, StageRecord } from "../record.ts";
 import { type Decision, decideStage } from "./decide.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import type { ResolvedEngine } from "./engine-port.ts";
-import { type ExecuteStageResult, executeStage } from "./execute-stage.ts";
+import { type Executed, type ExecuteStageResult, executeStage } from "./execute-stage.ts";
 import { pipelineFolderName, readLastRun, writeLastRun } from "./last-run.ts";
 import { longestPaths } from "./longest-paths.ts";
 import { readStageInputs } from "./stage-inputs.ts";
@@ -103,7 +103,7 @@ class Run {
       if (bug !== undefined) throw bug;
     }
     for (const name of stages) if (!this.#records.has(name)) this.#skip(name);
-    writeLastRun(this.#workspace, this.#request.pipeline, this.#request.runId, this.#fingerprints);
+    this.#rememberLast(this.#request.runId);
     return stages.map((name) => this.#records.get(name)!);
   }
 
@@ -117,10 +117,9 @@ class Run {
       await this.#advance(stage);
     } catch (error) {
       if (error instanceof StageNotDone) throw error;
-      const refusal =
-        error instanceof UnfitForArtifact ? { message: error.message, lastOutput: [] } : describeRefusal(error);
+      const refusal = refusalOf(error);
       if (refusal === undefined) throw error;
-      this.#fail(stage, "could not be brought up to date", undefined, refusal);
+      this.#fail(stage, "could not be brought up to date", refusal);
     }
   }
 
@@ -191,10 +190,10 @@ class Run {
           return this.#succeed(stage, "ran", reason, key, ended.trace);
         case "interrupted":
           this.#stopped = true;
-          this.#finish(stage, "interrupted", reason, { fingerprint: key.fingerprint });
+          this.#finish(stage, "interrupted", reason, { ...executedOf(ended), fingerprint: key.fingerprint });
           throw new StageNotDone();
         case "failed":
-          return this.#fail(stage, reason, key, ended.failure);
+          return this.#fail(stage, reason, ended.failure, { ...executedOf(ended), fingerprint: key.fingerprint });
       }
     } finally {
       release();
@@ -235,7 +234,7 @@ class Run {
       await this.#remake(maker, damaged.message);
       const still = await this.#workspace.artifacts.inspect(digest, true);
       if (still !== undefined)
-        this.#fail(stage, "its input could not be repaired", undefined, {
+        this.#fail(stage, "its input could not be repaired", {
           message: `${still.message}, and running ${maker.name} again gave another result`,
           help: `run with --force ${maker.name}`,
           lastOutput: [],
@@ -266,7 +265,7 @@ class Run {
     const { inputs, digests, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
     const key = makeStageKey(this.#workspace, stage, digests, this.#request.engines.get(stage.name));
     const ended = await this.#runProcess(stage, key, inputs, watched);
-    if (ended.result === "failed") this.#fail(stage, reason, key, ended.failure);
+    if (ended.result === "failed") this.#fail(stage, reason, ended.failure, executedOf(ended));
     if (ended.result === "interrupted") {
       this.#stopped = true;
       throw new StageNotDone();
@@ -317,6 +316,21 @@ class Run {
         });
   }
 
+  /** So that `why` and `show` know after a kill, too, what succeeded before it. */
+  #rememberLast(runId: string | undefined): void {
+    try {
+      writeLastRun(this.#workspace, this.#request.pipeline, runId, this.#fingerprints);
+    } catch (error) {
+      const refusal = describeRefusal(error);
+      if (refusal === undefined) throw error;
+      this.#emit({
+        type: "warned",
+        message: `what succeeded cannot be remembered: ${refusal.message}`,
+        help: refusal.help,
+      });
+    }
+  }
+
   #succeed(
     stage: PipelineStage,
     outcome: "fresh" | "restored" | "ran",
@@ -326,6 +340,7 @@ class Run {
   ): void {
     this.#traces.set(stage.name, trace);
     this.#fingerprints.set(stage.name, key.fingerprint);
+    if (outcome !== "fresh") this.#rememberLast(undefined);
     this.#finish(stage, outcome, reason, {
       fingerprint: key.fingerprint,
       durationMs: trace.durationMs,
@@ -337,9 +352,9 @@ class Run {
     });
   }
 
-  #fail(stage: PipelineStage, reason: string, key: StageKey | undefined, failure: FailureRecord): never {
+  #fail(stage: PipelineStage, reason: string, failure: FailureRecord, rest: Partial<StageRecord> = {}): never {
     if (!this.#request.keepGoing) this.#stopped = true;
-    this.#finish(stage, "failed", reason, { ...(key === undefined ? {} : { fingerprint: key.fingerprint }), failure });
+    this.#finish(stage, "failed", reason, { ...rest, failure });
     throw new StageNotDone();
   }
 
@@ -379,6 +394,17 @@ class Run {
 }
 
 const LOCK_POLL_MS = 200;
+
+function refusalOf(error: unknown): FailureRecord | undefined {
+  if (error instanceof UnfitForArtifact) return { message: error.message, lastOutput: [] };
+  if (error instanceof DamagedObject)
+    return { message: error.message, help: "run again: what made it runs once more", lastOutput: [] };
+  return describeRefusal(error);
+}
+
+function executedOf({ durationMs, metrics, measurements, warnings }: Executed): Executed {
+  return { durationMs, metrics, measurements, warnings };
+}
 
 function happeningOf(stage: string, message: WorkerNews): Happening {
   switch (message.type) {

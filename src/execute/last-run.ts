@@ -5,7 +5,8 @@ import type { Workspace } from "./workspace.ts";
 
 export interface LastRun {
   readonly format: "tfpipe/last/1";
-  readonly runId: string;
+  /** The last run that came to its end with something done. */
+  readonly runId?: string;
   readonly stages: Readonly<Record<string, string>>;
 }
 
@@ -26,17 +27,17 @@ export function readLastRun(
   }
 }
 
-/** Stages that did not succeed keep their earlier fingerprint. */
+/** Stages that did not succeed keep their earlier fingerprint. Without `runId`, while a run goes on, the last one's stays. */
 export function writeLastRun(
   { files, layout }: Pick<Workspace, "files" | "layout">,
   pipeline: Pipeline,
-  runId: string,
+  runId: string | undefined,
   fingerprints: ReadonlyMap<string, string>,
 ): void {
   const before = readLastRun({ files, layout }, pipeline);
   const last: LastRun = {
     format: "tfpipe/last/1",
-    runId,
+    ...(runId === undefined ? (before?.runId === undefined ? {} : { runId: before.runId }) : { runId }),
     stages: { ...before?.stages, ...Object.fromEntries(fingerprints) },
   };
   replaceFile(files, layout, layout.last(pipelineFolderName(pipeline)), JSON.stringify(last));

@@ -7,7 +7,7 @@ import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
 import type { PlannedStage } from "../record.ts";
 import { decideStage } from "./decide.ts";
-import type { ResolvedEngine } from "./engine-port.ts";
+import { engineRecord, type ResolvedEngine } from "./engine-port.ts";
 import { pipelineFolderName, readLastRun } from "./last-run.ts";
 import { makeStageKey } from "./stage-key.ts";
 import type { Workspace } from "./workspace.ts";
@@ -40,7 +40,14 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
     const lastFingerprint = last?.stages[name];
     const expectedMs =
       lastFingerprint === undefined ? undefined : workspace.traces.find(lastFingerprint)[0]?.durationMs;
-    const common = { stage: name, stageType: stage.type, needs, ...(expectedMs === undefined ? {} : { expectedMs }) };
+    const engine = request.engines.get(name);
+    const common = {
+      stage: name,
+      stageType: stage.type,
+      needs,
+      ...(expectedMs === undefined ? {} : { expectedMs }),
+      ...(engine === undefined ? {} : { engine: engineRecord(engine) }),
+    };
     const waits = needs.filter((need) => !known.has(need));
     if (waits.length > 0) {
       const reason =
@@ -55,7 +62,7 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
       planned.push({ ...common, decision: "run", reason: inputs, differences: [] });
       continue;
     }
-    const key = makeStageKey(workspace, stage, inputs, request.engines.get(name));
+    const key = makeStageKey(workspace, stage, inputs, engine);
     const decision = await decideStage(workspace, {
       stage,
       key,
@@ -93,7 +100,7 @@ async function digestInputs(
       continue;
     }
     try {
-      digests[port] = (await digestPath(files, memo, source.path)).digest;
+      digests[port] = (await digestPath(files, memo, files.resolveLink(source.path))).digest;
     } catch (error) {
       if (error instanceof UnfitForArtifact) return error.message;
       throw error;

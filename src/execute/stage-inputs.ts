@@ -30,8 +30,10 @@ export async function readStageInputs(
       digests[port] = output.digest;
       continue;
     }
-    watchFiles(files, source.path, watched);
-    const { digest, listing } = await digestPath(files, memo, source.path);
+    // A link to data is as good as the data; links inside a folder are refused, since they lead out of it.
+    const path = files.resolveLink(source.path);
+    watchFiles(files, path, watched);
+    const { digest, listing } = await digestPath(files, memo, path);
     inputs[port] = {
       kind: "path",
       digest,
@@ -39,7 +41,7 @@ export async function readStageInputs(
         path: file.path,
         sizeBytes: file.sizeBytes,
         digest: file.digest,
-        at: file.path === "" ? source.path : join(source.path, file.path),
+        at: file.path === "" ? path : join(path, file.path),
       })),
       references: {},
     };

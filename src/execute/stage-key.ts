@@ -12,7 +12,9 @@ import type { Workspace } from "./workspace.ts";
 
 export interface StageKey extends KeyedCode {
   readonly fingerprint: string;
-  /** What the stage's checkpoints have in common: the key without how far it goes. */
+  /** The class of machines and libraries on which equal keys give equal bits. Not in the key: it goes into the trace. */
+  readonly platformClass: string;
+  /** What the stage's checkpoints have in common: the key without how far it goes, on one class of machines. */
   readonly checkpointBase: string;
   readonly resolved: ResolvedCode;
   readonly engine?: ResolvedEngine;
@@ -20,7 +22,7 @@ export interface StageKey extends KeyedCode {
 
 /** The engine was resolved when the command began; a stage without one does not compute. */
 export function makeStageKey(
-  workspace: Pick<Workspace, "code" | "catalogue">,
+  workspace: Pick<Workspace, "code" | "catalogue" | "machine">,
   stage: PipelineStage,
   inputs: Readonly<Record<string, string>>,
   engine: ResolvedEngine | undefined,
@@ -47,12 +49,20 @@ export function makeStageKey(
           },
         }),
   };
+  const { platform, architecture, instructions } = workspace.machine;
+  const build = engine === undefined || engine.build === "" ? "" : `-${engine.build}`;
+  const platformClass = `${platform}-${architecture}-${instructions}${build}`;
   return {
     manifest,
+    platformClass,
     code: resolved.listing,
     fingerprint: fingerprintOf(manifest),
     checkpointBase: digestBytes(
-      canonicalJson({ ...manifest, params: paramsForCheckpoints(stage.params, schema) } as unknown as JsonObject),
+      canonicalJson({
+        ...manifest,
+        params: paramsForCheckpoints(stage.params, schema),
+        platformClass,
+      } as unknown as JsonObject),
     ),
     resolved,
     ...(engine === undefined ? {} : { engine }),

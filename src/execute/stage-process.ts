@@ -7,6 +7,7 @@ import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import type { JsonValue } from "../json.ts";
 import { killTree } from "../platform/process-tree.ts";
 import type { FailureRecord } from "../record.ts";
+import { describeRefusal } from "./describe-refusal.ts";
 import type { FromWorker, ToWorker, WorkerNews, WorkRequest } from "./worker-protocol.ts";
 
 export type StageResult =
@@ -73,7 +74,8 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
         const value = await work();
         post({ type: "reply", call, ...(value === undefined ? {} : { value }) });
       } catch (error) {
-        post({ type: "reply", call, error: error instanceof Error ? error.message : String(error) });
+        const { message, help } = describeRefusal(error) ?? { message: String(error), help: undefined };
+        post({ type: "reply", call, error: { message, ...(help === undefined ? {} : { help }) } });
       }
     };
     child.on("message", (raw) => {
@@ -119,9 +121,10 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
         failure: { message: `its process could not be started: ${error.message}`, lastOutput },
       };
     });
+    // Not at "close": what it started may hold its output open for ever.
+    child.on("exit", kill);
     child.on("close", (code, killedBy) => {
       signal.removeEventListener("abort", onAbort);
-      kill(); // whatever it started goes with it
       resolve(
         result ??
           (signal.aborted

@@ -1,7 +1,6 @@
 /** Tokens that running stages hold (`--jobs`): who asks with the highest priority gets them first. */
 
 export interface TokenPool {
-  readonly capacity: number;
   /** Resolves with how to give them back. Asking for more than there are means all of them. */
   acquire(tokens: number, priority: number): Promise<() => void>;
 }
@@ -24,7 +23,6 @@ export function createTokenPool(capacity: number): TokenPool {
     }
   };
   return {
-    capacity,
     acquire: (wanted, priority) =>
       new Promise((resolve) => {
         const tokens = Math.min(Math.max(1, wanted), capacity);

@@ -6,9 +6,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type ArtifactPaths, openArtifact, REFERENCES_FILE } from "../cache/artifact-store.ts";
-import type { Artifact, Checkpoints, StageContext, StageDefinition } from "../contract.ts";
+import { type Artifact, type Checkpoints, type StageContext, type StageDefinition, StageFailure } from "../contract.ts";
 import { canonicalJson, type JsonValue } from "../json.ts";
 import { createRng } from "../rng.ts";
+import { describeRefusal } from "./describe-refusal.ts";
 import type { FromWorker, ToWorker, WorkRequest } from "./worker-protocol.ts";
 
 const calls = new Map<number, (reply: ToWorker & { type: "reply" }) => void>();
@@ -149,7 +150,10 @@ function call(
 ): Promise<ArtifactPaths | undefined> {
   return new Promise((resolve, reject) => {
     const number = ++lastCall;
-    calls.set(number, ({ value, error }) => (error === undefined ? resolve(value) : reject(new Error(error))));
+    calls.set(number, ({ value, error }) => {
+      if (error === undefined) resolve(value);
+      else reject(error.help === undefined ? new Error(error.message) : new StageFailure(error.message, error.help));
+    });
     process.channel?.ref();
     send({ type, call: number, key, folder });
   });
@@ -157,6 +161,8 @@ function call(
 
 function describeFailure(error: unknown): FromWorker {
   if (!(error instanceof Error)) return { type: "failed", message: String(error) };
+  const refusal = describeRefusal(error);
+  if (refusal !== undefined) return { type: "failed", message: refusal.message, help: refusal.help };
   const help = "help" in error && typeof error.help === "string" ? error.help : undefined;
   return {
     type: "failed",

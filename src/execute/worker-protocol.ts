@@ -7,7 +7,12 @@ export type ToWorker =
   | { readonly type: "run"; readonly request: WorkRequest }
   /** Finish the current step, save a checkpoint, stop. */
   | { readonly type: "abort" }
-  | { readonly type: "reply"; readonly call: number; readonly value?: ArtifactPaths; readonly error?: string };
+  | {
+      readonly type: "reply";
+      readonly call: number;
+      readonly value?: ArtifactPaths;
+      readonly error?: { readonly message: string; readonly help?: string };
+    };
 
 export interface WorkRequest {
   readonly stageType: string;

@@ -35,6 +35,6 @@ export interface Clock {
   nowMs(): number;
   /** ISO 8601, UTC. */
   date(): string;
-  /** Resolves after `ms`; at once when aborted. */
+  /** Resolves after `ms`. */
   wait(ms: number): Promise<void>;
 }

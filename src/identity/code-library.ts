@@ -137,7 +137,11 @@ async function refresh(options: CodeLibraryOptions, built: CodeIndex, sources: s
     files.rename(temporary, join(folder, name));
   };
   if (codeChanged) replace("code.json", JSON.stringify(index));
-  if (statsChanged) replace("stats.json", JSON.stringify([...memo]));
+  try {
+    if (statsChanged) replace("stats.json", JSON.stringify([...memo]));
+  } catch {
+    // It only saves work: the sources are read again next time.
+  }
   return index;
 }
 

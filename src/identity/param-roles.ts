@@ -17,28 +17,44 @@ export function paramsForCheckpoints(params: JsonObject, schema: JsonObject): Js
   return withoutRoles(params, schema, ["execution", "horizon", "perEpoch"]);
 }
 
-function withoutRoles(value: JsonObject, schema: JsonObject, roles: readonly string[]): JsonObject {
-  const properties = propertiesOf(schema, value);
+function withoutRoles(value: JsonObject, root: JsonObject, roles: readonly string[], schema = root): JsonObject {
+  const properties = propertiesOf(schema, value, root);
   const kept: Record<string, JsonValue> = {};
   for (const [name, member] of Object.entries(value)) {
     if (member === undefined) continue;
     const property = properties[name];
-    if (property !== undefined && typeof property["x-role"] === "string" && roles.includes(property["x-role"]))
-      continue;
-    kept[name] = property !== undefined && isJsonObject(member) ? withoutRoles(member, property, roles) : member;
+    const role = property?.["x-role"] ?? (property === undefined ? undefined : follow(property, root)["x-role"]);
+    if (typeof role === "string" && roles.includes(role)) continue;
+    kept[name] =
+      property !== undefined && isJsonObject(member)
+        ? withoutRoles(member, root, roles, follow(property, root))
+        : member;
   }
   return kept;
 }
 
-/** The properties of an object schema; of a discriminated one, those of the variant that `value` names. */
-function propertiesOf(schema: JsonObject, value: JsonObject): Readonly<Record<string, JsonObject>> {
-  const own = isJsonObject(schema.properties) ? (schema.properties as Readonly<Record<string, JsonObject>>) : {};
+/** The properties of an object schema; of a discriminated one, those of the variant that `value` names too. */
+function propertiesOf(schema: JsonObject, value: JsonObject, root: JsonObject): Readonly<Record<string, JsonObject>> {
+  const own = membersOf(schema.properties);
   if (!isJsonArray(schema.oneOf)) return own;
-  for (const variant of schema.oneOf) {
-    if (!isJsonObject(variant) || !isJsonObject(variant.properties)) continue;
-    const type = variant.properties.type;
-    if (isJsonObject(type) && type.const === value.type)
-      return { ...own, ...(variant.properties as Readonly<Record<string, JsonObject>>) };
+  for (const candidate of schema.oneOf) {
+    const variant = isJsonObject(candidate) ? follow(candidate, root) : {};
+    const properties = membersOf(variant.properties);
+    if (properties.type !== undefined && follow(properties.type, root).const === value.type)
+      return { ...own, ...properties };
   }
   return own;
+}
+
+/** What a local `$ref` points to; the schema itself where it is none. */
+function follow(schema: JsonObject, root: JsonObject): JsonObject {
+  if (typeof schema.$ref !== "string") return schema;
+  let target: JsonValue | undefined = root;
+  for (const name of schema.$ref.replace(/^#\//, "").split("/"))
+    target = isJsonObject(target) ? target[name] : undefined;
+  return isJsonObject(target) ? follow(target, root) : {};
+}
+
+function membersOf(properties: JsonValue | undefined): Readonly<Record<string, JsonObject>> {
+  return isJsonObject(properties) ? (properties as Readonly<Record<string, JsonObject>>) : {};
 }

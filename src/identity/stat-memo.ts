@@ -36,6 +36,7 @@ export interface StatMemo {
    * digested under a private name and put in place by rename, so nobody can have written between digest and stat.
    */
   note(path: string, stat: FileStat, digest: string, settled?: boolean): void;
+  /** Quiet where it cannot be written. */
   save(): void;
 }
 
@@ -97,9 +98,13 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
     save() {
       if (!changed) return;
       changed = false;
-      const temporary = tmp();
-      files.writeNew(temporary, JSON.stringify([...entries]));
-      files.rename(temporary, path);
+      try {
+        const temporary = tmp();
+        files.writeNew(temporary, JSON.stringify([...entries]));
+        files.rename(temporary, path);
+      } catch {
+        // It only saves work: a store that cannot be written means reading the files again next time.
+      }
     },
   };
 }

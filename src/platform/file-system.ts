@@ -16,9 +16,10 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
+  realpathSync,
   renameSync,
   rmSync,
-  utimesSync,
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
@@ -56,8 +57,10 @@ export interface FileSystem {
   /** Removes a file or a whole folder; quiet where there is none. Does not follow links. */
   remove(path: string): void;
   setMode(path: string, mode: "read-only" | "read-only-executable" | "writable" | "writable-executable"): void;
-  /** Sets the modification time to now, as the file system's clock has it. */
+  /** Sets the modification time of a file that is not empty to now, as the file system's clock has it. */
   touch(path: string): void;
+  /** Where a path leads when it is a link; the path itself where it is none, or leads nowhere. */
+  resolveLink(path: string): string;
 }
 
 const MODES = {
@@ -117,11 +120,14 @@ export const nodeFileSystem: FileSystem = {
   writeNew(path, bytes) {
     const buffer = typeof bytes === "string" ? Buffer.from(bytes, "utf8") : bytes;
     const file = openSync(path, "wx");
+    let whole = false;
     try {
       for (let done = 0; done < buffer.length; ) done += writeSync(file, buffer, done);
       fsyncSync(file);
+      whole = true;
     } finally {
       closeSync(file);
+      if (!whole) rmSync(path, { force: true });
     }
   },
   append(path, text) {
@@ -151,8 +157,21 @@ export const nodeFileSystem: FileSystem = {
     chmodSync(path, MODES[mode]);
   },
   touch(path) {
-    const now = new Date();
-    utimesSync(path, now, now);
+    // Writing the first byte again lets the file system's own clock set the time.
+    const file = openSync(path, "r+");
+    try {
+      const first = Buffer.alloc(1);
+      if (readSync(file, first, 0, 1, 0) === 1) writeSync(file, first, 0, 1, 0);
+    } finally {
+      closeSync(file);
+    }
+  },
+  resolveLink(path) {
+    try {
+      return realpathSync(path);
+    } catch {
+      return path;
+    }
   },
 };
 

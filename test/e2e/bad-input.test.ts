@@ -103,7 +103,9 @@ test("a full disk is said to be full, what is finished stays, and the run goes o
     const full = await run("--artifacts", "small");
     expect(full.code).toBe(1);
     const failed = full.record!.stages.find((stage) => stage.outcome === "failed")!;
-    expect(failed.failure?.message).toMatch(/full|ENOSPC|no space/i);
+    expect(failed.failure?.message).toMatch(/^the disk is full/);
+    expect(failed.failure?.help).toMatch(/free some space/);
+    expect(failed.failure?.stack).toBeUndefined();
     execFileSync("mount", ["-o", "remount,size=400m", folder]);
     const later = await run("--artifacts", "small");
     expect(later.code).toBe(0);

@@ -1,5 +1,5 @@
 /** Stops of every kind: afterwards the next run goes on, and ends in the same bits as one that was never stopped. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunEvent } from "../../src/events.ts";
 import type { Project, RunResult } from "./project.ts";
@@ -26,6 +26,18 @@ const epochsTrained = (result: RunResult) =>
     )
     .map(Number);
 const modelDigest = (result: RunResult) => result.stage("train").outputs.model!.digest;
+
+/** Processes that run a stage in the project's folder. */
+function workersOf({ folder }: Project): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      return /worker\.js/.test(command) && realpathSync(`/proc/${pid}/cwd`) === realpathSync(folder);
+    } catch {
+      return false; // not a process, or gone meanwhile
+    }
+  });
+}
 
 async function uninterrupted(): Promise<RunResult> {
   const result = await project.run([...RUN, "--artifacts", "straight"]);
@@ -68,10 +80,12 @@ describe("a run that is stopped while it trains", () => {
 
   test("by a second Ctrl-C ends at once, and leaves no process behind", async () => {
     const running = project.start(RUN);
-    await running.event((event) => event.type === "stage-started" && event.stage === "train");
+    await running.event(stepOfEpoch(1, 1));
+    expect(workersOf(project)).toHaveLength(1);
     running.child.kill("SIGINT");
-    running.child.kill("SIGINT");
+    running.child.kill("SIGTERM"); // another signal, so that the two cannot become one
     expect((await running.result).code).toBe(130);
+    await expect.poll(() => workersOf(project)).toEqual([]);
     expect((await project.run(RUN)).code).toBe(0);
   });
 });
