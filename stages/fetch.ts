@@ -78,6 +78,7 @@ async function openSource(ctx: Context): Promise<FileTree> {
     signal: ctx.signal,
     onProgress: (done, total) =>
       ctx.progress({ phase: "downloading", done, ...(total === undefined ? {} : { total }), unit: "bytes" }),
+    onWait: (pid) => ctx.log(`process ${pid} is downloading the same file: waiting for it`),
     onFailure: (line) => ctx.log(line),
   });
   ctx.log(`${name}: sha256 verified`);

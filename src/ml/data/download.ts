@@ -3,13 +3,16 @@
  * the bytes must be in the end. Nothing unverified is ever returned.
  *
  *     folder/<sha256>        whole and verified      folder/<sha256>.part        what arrived so far
- *                                                    folder/<sha256>.part.json   where from, and its ETag
+ *     folder/<sha256>.lock   who downloads it        folder/<sha256>.part.json   where from, and its ETag
+ *
+ * One process at a time writes to a part. Others that want the same bytes wait for them.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { acquireWorkLock } from "../../platform/work-lock.ts";
 import { DataError } from "./data-error.ts";
 
 export interface DownloadOptions {
@@ -19,6 +22,8 @@ export interface DownloadOptions {
   readonly folder: string;
   readonly signal: AbortSignal;
   onProgress(doneBytes: number, totalBytes: number | undefined): void;
+  /** Another process, `pid`, downloads these bytes: they are waited for. */
+  onWait?(pid: number): void;
   /** No byte for so long: given up. Default 30 s. */
   readonly stallMs?: number;
   /** Before a broken transfer is continued. Default 1 s. */
@@ -30,10 +35,29 @@ const ATTEMPTS = 5;
 
 /** Path of the verified file. Throws `DataError` with the reason where this source cannot give it. */
 export async function download(options: DownloadOptions): Promise<string> {
-  const { sha256, folder, signal, pauseMs = 1000 } = options;
+  const { sha256, folder, signal } = options;
   await mkdir(folder, { recursive: true });
   const whole = join(folder, sha256);
   if ((await digestOf(whole)) === sha256) return whole;
+  let waits = false;
+  const lock = await acquireWorkLock(`${whole}.lock`, {
+    signal,
+    onWait(pid) {
+      if (!waits) options.onWait?.(pid);
+      waits = true;
+    },
+  });
+  try {
+    // Another one may have finished it meanwhile.
+    if ((await digestOf(whole)) !== sha256) await downloadInto(whole, options);
+  } finally {
+    lock?.release();
+  }
+  return whole;
+}
+
+async function downloadInto(whole: string, options: DownloadOptions): Promise<void> {
+  const { sha256, signal, pauseMs = 1000 } = options;
   const part = `${whole}.part`;
   let resumed = (await sizeOf(part)) > 0;
   for (let attempt = 1; ; attempt++) {
@@ -55,7 +79,6 @@ export async function download(options: DownloadOptions): Promise<string> {
   }
   await rename(part, whole);
   await rm(`${part}.json`, { force: true });
-  return whole;
 }
 
 /** sha256 of a file in hex; undefined where there is none. */

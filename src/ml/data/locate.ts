@@ -13,6 +13,8 @@ export interface LocateOptions {
   readonly folder: string;
   readonly signal: AbortSignal;
   onProgress(doneBytes: number, totalBytes: number | undefined): void;
+  /** Another process downloads the same bytes. */
+  onWait?(pid: number): void;
   /** Said about each source that is given up. */
   onFailure(line: string): void;
   readonly stallMs?: number;

@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { download } from "../../../src/ml/data/download.ts";
@@ -89,6 +91,20 @@ const options = (url: string) => ({
   pauseMs: 0,
 });
 const get = (path: string, more = {}) => download({ ...options(address + path), ...more });
+
+/** A download that has some of its bytes. */
+async function underWay(more = {}): Promise<{ readonly first: Promise<string> }> {
+  let arrived: () => void = () => {};
+  const some = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const onProgress = (done: number) => {
+    if (done > 0) arrived();
+  };
+  const first = get("/a", { onProgress, ...more });
+  await Promise.race([some, first]);
+  return { first };
+}
 
 describe("a download", () => {
   it("arrives whole, verified, and with its progress in bytes", async () => {
@@ -183,6 +199,46 @@ describe("a download", () => {
     );
     expect(readdirSync(folder)).toEqual([]);
     expect(asked).toHaveLength(1);
+  });
+
+  it("that another one makes of the same bytes is waited for, and not made again", async () => {
+    let sendRest: () => void = () => {};
+    await serve((_request, response) => {
+      response.writeHead(200, { "content-length": content.length });
+      response.write(content.subarray(0, 50_000));
+      sendRest = () => response.end(content.subarray(50_000));
+    });
+    const { first } = await underWay();
+    const second = get("/b", { onProgress: () => {}, onWait: () => sendRest() });
+    const paths = await Promise.all([first, second]);
+    for (const path of paths) expect(readFileSync(path).equals(content)).toBe(true);
+    expect(asked).toHaveLength(1);
+    expect(readdirSync(folder)).toEqual([sha256]);
+  });
+
+  it("whose process was killed is continued by the next one", async () => {
+    mkdirSync(folder);
+    writeFileSync(join(folder, `${sha256}.part`), content.subarray(0, 1000));
+    const gone = spawnSync(process.execPath, ["-e", ""]).pid;
+    writeFileSync(join(folder, `${sha256}.lock`), JSON.stringify({ pid: gone, identity: "1", host: hostname() }));
+    await serve(answerWell(content));
+    expect(readFileSync(await get("/a")).equals(content)).toBe(true);
+    expect(asked.map(({ range }) => range)).toEqual(["bytes=1000-"]);
+    expect(readdirSync(folder)).toEqual([sha256]);
+  });
+
+  it("stops waiting for another one when it is told to", async () => {
+    await serve((_request, response) => {
+      response.writeHead(200, { "content-length": content.length });
+      response.write(content.subarray(0, 1000));
+    });
+    const [one, other] = [new AbortController(), new AbortController()];
+    const { first } = await underWay({ signal: one.signal });
+    const message = first.catch((error: Error) => error.message);
+    const onWait = () => other.abort(new Error("the second was stopped"));
+    await expect(get("/a", { signal: other.signal, onWait })).rejects.toThrow("the second was stopped");
+    one.abort(new Error("the first was stopped"));
+    expect(await message).toBe("the first was stopped");
   });
 
   it("that stalls is given up", async () => {

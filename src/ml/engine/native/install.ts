@@ -10,6 +10,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { processIdentity } from "../../../platform/process-tree.ts";
+import { acquireWorkLock } from "../../../platform/work-lock.ts";
 import {
   chooseInstalled,
   type EngineManifest,
@@ -29,7 +30,6 @@ import {
   TFJS_NODE_VERSION,
 } from "./addon-build.ts";
 import { EngineInstallFailure } from "./install-failure.ts";
-import { acquireInstallLock } from "./install-lock.ts";
 import {
   digestFile,
   type GatheredLibrary,
@@ -124,7 +124,7 @@ async function installFor(device: "cpu" | "gpu", options: InstallOptions): Promi
   if (present !== undefined) return finish(present);
   mkdirSync(root, { recursive: true });
   const damaged = existsSync(folder);
-  const lock = await acquireInstallLock(`${folder}.lock`, {
+  const lock = await acquireWorkLock(`${folder}.lock`, {
     done: () => !damaged && readManifest(folder) !== undefined,
     onWait: (pid) => onProgress({ phase: `waiting for the installation of process ${pid}`, done: 0, unit: "" }),
     signal,
