@@ -1,0 +1,175 @@
+/**
+ * Pipelines of puppet stages, run by the real planner, executor, store and worker process. A puppet writes what its params
+ * say and what its inputs hold, and does mischief where told so.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createWorkspace } from "../../src/compose-workspace.ts";
+import type { StageDefinition } from "../../src/contract.ts";
+import type { RunEvent } from "../../src/events.ts";
+import { executeRun } from "../../src/execute/executor.ts";
+import { planRun } from "../../src/execute/plan.ts";
+import type { Workspace } from "../../src/execute/workspace.ts";
+import { buildStageGraph } from "../../src/graph/stage-graph.ts";
+import { digestBytes } from "../../src/identity/digest.ts";
+import type { JsonObject } from "../../src/json.ts";
+import type { InputSource, Pipeline, StageCatalogue } from "../../src/language/pipeline.ts";
+import { type FileSystem, nodeFileSystem } from "../../src/platform/file-system.ts";
+import { describeMachine, type Machine } from "../../src/platform/machine.ts";
+import type { StageRecord } from "../../src/record.ts";
+
+const worker = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "dist", "worker.js");
+
+const PUPPET = `
+import { readFileSync, writeFileSync, chmodSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+export const puppet = { type: "puppet", async run({ params, inputs, outputs, log }) {
+  const read = (artifact) => artifact.files.map((file) => readFileSync(artifact.path(file.path), "utf8")).join("");
+  const parts = Object.keys(inputs).sort().map((port) => port + "(" + read(inputs[port]) + ")");
+  if (params.fail) { const error = new Error("told to fail"); error.name = "StageFailure"; throw error; }
+  if (params.spoilInput) { const path = inputs[params.spoilInput].path(""); chmodSync(path, 0o644); writeFileSync(path, "spoilt"); }
+  if (params.reference) outputs.out.reference("base", { kind: "file", digest: params.reference });
+  if (params.silent) return;
+  writeFileSync(outputs.out.folder + "/out.txt", (params.random ? randomBytes(8).toString("hex") : params.text) + parts.join(""));
+  log("wrote");
+} };
+`;
+
+const definition: StageDefinition = {
+  type: "puppet",
+  description: "Does what it is told.",
+  inputs: { "*": { kind: "any", description: "Anything." } },
+  outputs: { out: { kind: "file", description: "What it wrote." } },
+  run: async () => {},
+};
+const schema: JsonObject = { properties: { note: { "x-role": "execution" } } };
+const catalogue: StageCatalogue = new Map([["puppet", { definition, schema }]]);
+
+export interface PuppetStage {
+  readonly params: JsonObject;
+  /** Stage names, or paths that begin with `/`, by port. */
+  readonly inputs?: Readonly<Record<string, string>>;
+}
+
+export interface PuppetRunResult {
+  readonly records: readonly StageRecord[];
+  readonly outcomes: Readonly<Record<string, string>>;
+  readonly events: readonly RunEvent[];
+  readonly warnings: readonly string[];
+}
+
+export class PuppetRunner {
+  readonly folder = mkdtempSync(join(tmpdir(), "puppets-"));
+  #count = 0;
+
+  constructor() {
+    mkdirSync(join(this.folder, "code"));
+    writeFileSync(join(this.folder, "code", "puppet.mjs"), PUPPET);
+  }
+
+  async workspace(files: FileSystem = nodeFileSystem, machine: Machine = describeMachine()): Promise<Workspace> {
+    const entry = join(this.folder, "code", "puppet.mjs");
+    writeFileSync(
+      join(this.folder, "code", "code.json"),
+      JSON.stringify({ format: "tfpipe/code/1", stages: {}, engines: {} }),
+    );
+    const workspace = await createWorkspace({
+      files,
+      artifactsFolder: join(this.folder, "artifacts"),
+      paranoid: false,
+      codeFolder: join(this.folder, "code"),
+      sources: undefined,
+      catalogue,
+      engines: { resolve: () => ({ problem: "no engines here", help: "" }), flopsPerSecond: async () => undefined },
+      machine,
+      version: "0",
+      unique: () => `u${++this.#count}`,
+      isAbandoned: () => false,
+      nowMs: () => performance.now(),
+      pid: process.pid,
+      host: "here",
+    });
+    const digest = digestBytes(readFileSync(entry));
+    const code = {
+      resolve: () => ({ digest, packages: {}, listing: { modules: { puppet: digest } }, entry, assets: {} }),
+    };
+    return { ...workspace, code };
+  }
+
+  pipeline(stages: Readonly<Record<string, PuppetStage>>): Pipeline {
+    const span = { file: "", start: 0, end: 0 };
+    const source = (text: string): InputSource =>
+      text.startsWith("/") ? { from: "path", path: text, text } : { from: "stage", stage: text, output: "out" };
+    return {
+      name: "puppets",
+      file: "puppets.yaml",
+      folder: this.folder,
+      profiles: [],
+      availableProfiles: [],
+      params: {},
+      stages: Object.entries(stages).map(([name, { params, inputs = {} }]) => ({
+        name,
+        type: "puppet",
+        params,
+        inputs: Object.fromEntries(Object.entries(inputs).map(([port, text]) => [port, source(text)])),
+        outputs: definition.outputs as Readonly<Record<string, { kind: string; description: string }>>,
+        after: [],
+        facts: {},
+        spans: { name: span, params: {}, inputs: {} },
+      })),
+    };
+  }
+
+  async plan(
+    stages: Readonly<Record<string, PuppetStage>>,
+    workspace?: Workspace,
+  ): Promise<Readonly<Record<string, string>>> {
+    const pipeline = this.pipeline(stages);
+    const graph = buildStageGraph(pipeline);
+    const request = { pipeline, graph, stages: graph.order, engines: new Map(), force: new Set<string>() };
+    const planned = await planRun(workspace ?? (await this.workspace()), request);
+    return Object.fromEntries(planned.map(({ stage, decision }) => [stage, decision]));
+  }
+
+  async run(
+    stages: Readonly<Record<string, PuppetStage>>,
+    options: { force?: readonly string[]; keepGoing?: boolean; workspace?: Workspace; jobs?: number } = {},
+  ): Promise<PuppetRunResult> {
+    const pipeline = this.pipeline(stages);
+    const graph = buildStageGraph(pipeline);
+    const events: RunEvent[] = [];
+    const records = await executeRun(options.workspace ?? (await this.workspace()), {
+      pipeline,
+      graph,
+      stages: graph.order,
+      engines: new Map(),
+      force: new Set(options.force ?? []),
+      jobs: options.jobs ?? 2,
+      keepGoing: options.keepGoing ?? false,
+      runId: `run${++this.#count}`,
+      worker,
+      environment: process.env,
+      signal: new AbortController().signal,
+      killSignal: new AbortController().signal,
+      emit: (event) => events.push(event),
+      expectedMs: new Map(),
+    });
+    return {
+      records,
+      events,
+      outcomes: Object.fromEntries(records.map(({ stage, outcome }) => [stage, outcome])),
+      warnings: events.flatMap((event) => (event.type === "warned" ? [event.message] : [])),
+    };
+  }
+
+  /** What people see of a stage. */
+  visible(stage: string): string {
+    return readFileSync(join(this.folder, "artifacts", "puppets", stage, "out", "out.txt"), "utf8");
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
