@@ -9,7 +9,7 @@ import { canonicalJson, type JsonObject } from "../../src/json.ts";
 import { encodeTile } from "../../src/ml/charts/image-tile.ts";
 import { writeSafetensors } from "../../src/ml/checkpoint/safetensors.ts";
 import { openDataset } from "../../src/ml/data/dataset.ts";
-import { transformedImage } from "../../src/ml/data/loader.ts";
+import { createLoader } from "../../src/ml/data/loader.ts";
 import type { PlotParams } from "../../stages/generated/plot-params.ts";
 import { plot } from "../../stages/plot.ts";
 
@@ -171,8 +171,13 @@ describe("plot", () => {
     const { read } = await run(given, { predictions, examples: cropped });
     const { tiles } = JSON.parse(read("examples.data.json").toString()) as { tiles: readonly { image: string }[] };
     const dataset = openDataset(cropped);
-    for (const [i, { image }] of tiles.entries())
-      expect(image).toBe(await encodeTile(transformedImage(dataset, i, "test"), [3, 3, 3], 16));
+    // As evaluate reads them.
+    const order = { batchSize: dataset.length, dropLast: false, shuffle: false, seed: 0, purpose: "test", threads: 0 };
+    const loader = createLoader({ dataset, ...order });
+    for await (const { images } of loader.epoch(1))
+      for (const [i, { image }] of tiles.entries())
+        expect(image).toBe(await encodeTile(images.slice(27 * i, 27 * (i + 1)), [3, 3, 3], 16));
+    await loader.close();
     dataset.close();
   });
 

@@ -10,7 +10,7 @@
 import { createRng } from "../../rng.ts";
 import { type BatchSource, createInlineSource } from "./batch-source.ts";
 import type { Dataset } from "./dataset.ts";
-import { batchRecipe, createBatchFiller } from "./fill-batch.ts";
+import { batchRecipe } from "./fill-batch.ts";
 import { createWorkerRing } from "./worker-ring.ts";
 
 export interface Batch {
@@ -128,17 +128,5 @@ export function createLoader(options: LoaderOptions): Loader {
     if (workerModule === undefined) throw new Error("a loader with threads needs the path of its worker module");
     dataset.pixels.share(SHARED_PIXELS_LIMIT_BYTES);
     return createWorkerRing({ recipe: batchRecipe(dataset, purpose), threads, workerModule, slotBytes });
-  }
-}
-
-/** Image `index` of `dataset` after its transform, as a pass `purpose` sees it in `epoch`: uint8, transformed size. */
-export function transformedImage(dataset: Dataset, index: number, purpose: string, epoch = 1): Uint8Array {
-  const filler = createBatchFiller(batchRecipe(dataset, purpose));
-  try {
-    const image = new Uint8Array(filler.imageBytes);
-    filler.fill(epoch, Int32Array.of(index), image);
-    return image;
-  } finally {
-    filler.close();
   }
 }

@@ -40,11 +40,6 @@ export function transformedSize(transforms: readonly TransformSetting[], size: I
   return compileSteps(transforms, size).size;
 }
 
-/** Whether two passes over the same images can differ. */
-export function isRandom(transforms: readonly TransformSetting[]): boolean {
-  return transforms.some((t) => t.randomCrop !== undefined || t.randomHorizontalFlip !== undefined);
-}
-
 /** A list made ready for images of one size: resize weights are computed once. */
 export interface ImageTransform {
   readonly size: ImageSize;

@@ -4,7 +4,6 @@ import type { Image } from "../../../src/ml/transforms/image.ts";
 import { planResize, resizeBilinear } from "../../../src/ml/transforms/resize.ts";
 import {
   compileTransforms,
-  isRandom,
   TransformError,
   type TransformSetting,
   transformedSize,
@@ -92,12 +91,6 @@ describe("a list of transforms", () => {
     const image: Image = { data: Uint8Array.of(1, 2, 3, 4, 5, 6), height: 1, width: 2, channels: 3 };
     expect([...apply([{ randomHorizontalFlip: 1 }], image).data]).toEqual([4, 5, 6, 1, 2, 3]);
     expect([...apply([{ centerCrop: [1, 1] }], image).data]).toEqual([1, 2, 3]);
-  });
-
-  it("knows which lists draw", () => {
-    expect(isRandom([{ resize: 3 }, { centerCrop: 2 }])).toBe(false);
-    expect(isRandom([{ resize: 3 }, { randomCrop: 2 }])).toBe(true);
-    expect(isRandom([{ randomHorizontalFlip: 0.5 }])).toBe(true);
   });
 });
 
