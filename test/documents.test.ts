@@ -78,6 +78,15 @@ describe("pipelines", () => {
   });
 });
 
+test("the README shows the quick profile as it is", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const { pipeline } = load("resnet34.yaml", ["quick"]);
+  const epochs = pipeline!.stages.find(({ name }) => name === "train")!.params.epochs;
+  const [, ofScreen] = /epoch \d+\/(\d+)/.exec(readme)!;
+  const [, ofExcerpt] = /quick: \{ params: \{ epochs: (\d+) \} \}/.exec(readme)!;
+  expect([Number(ofScreen), Number(ofExcerpt)]).toEqual([epochs, epochs]);
+});
+
 describe("schemas", () => {
   test.each([...registry.keys()])(
     "that of %s is valid JSON Schema (draft-07) and keeps defaults that it would accept",

@@ -59,7 +59,7 @@ export interface TrainParams {
    */
   logInterval: number;
   /**
-   * Of how many of the latest epochs the checkpoints stay, beside the best epoch's. Left out, all stay until they are collected, so that any shorter training is at hand.
+   * Of how many of the latest epochs the checkpoints stay, beside the best epoch's. Left out, all stay, so that any shorter training is at hand. The others are forgotten as the training goes on; their bytes remain in the store until it is emptied.
    */
   keepCheckpoints?: number;
   /**
