@@ -84,12 +84,14 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
   };
 }
 
+const PIPELINE_FILE = /\.ya?ml$/;
+
 /** A word that names a file, or a pipeline in `pipelines/`; without one, the only pipeline there is. */
 function findPipelineFile(
   app: App,
   words: readonly string[],
 ): { readonly file: string; readonly rest: readonly string[] } {
-  const file = words.find((word) => /\.ya?ml$/.test(word));
+  const file = words.find((word) => PIPELINE_FILE.test(word));
   if (file !== undefined) return { file, rest: words.filter((word) => word !== file) };
   const [first, ...rest] = words;
   if (first !== undefined) {
@@ -101,6 +103,11 @@ function findPipelineFile(
   if (found.length === 0)
     throw new UsageError("there is no pipeline here", "name a pipeline file, or start one with: pipe init");
   throw new UsageError(first === undefined ? "which pipeline?" : `there is no pipeline "${first}"`, listPipelines(app));
+}
+
+/** Whether a word names a pipeline rather than a stage. */
+export function namesPipeline(app: App, word: string): boolean {
+  return PIPELINE_FILE.test(word) || app.files.stat(resolve(app.cwd, "pipelines", `${word}.yaml`)) !== undefined;
 }
 
 function pipelineFiles(app: App): readonly string[] {

@@ -38,8 +38,11 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
 
   pipelineCommand(program, "run", "bring a pipeline, or some of its stages, up to date")
     .option("-j, --jobs <n>", "how many stages may run at once", parseCount)
-    .option("-f, --force", "run all stages whatever the cache has")
-    .option("--force-stage <name>", "run this stage whatever the cache has; may be repeated", collect)
+    .option(
+      "-f, --force [stage]",
+      "run this stage (all, if none is named) whatever the cache has; may be repeated",
+      collectForce,
+    )
     .option("-k, --keep-going", "after a failure, go on with what does not depend on it")
     .option("--logs", "show every line that stages write, not only the newest")
     .option("--paranoid", "digest every input again instead of trusting unchanged file times")
@@ -50,6 +53,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
         "pipe run                                  the only pipeline in pipelines/",
         "pipe run pipelines/resnet34.yaml --profile quick",
         "pipe run resnet34 evaluate                evaluate and what it needs",
+        "pipe run resnet34 --force train          train again, and what its result changes",
         "pipe run resnet34 --param epochs=10 --param data=./cifar10.tar.gz",
       ]),
     )
@@ -58,7 +62,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       done(
         await runCommand(app, words, {
           ...defaults(options),
-          force: options.force ?? options.forceStage ?? [],
+          force: options.force ?? [],
           keepGoing: flag(options.keepGoing),
           logs: flag(options.logs),
           paranoid: flag(options.paranoid),
@@ -188,6 +192,10 @@ function defaults(options: { profile?: string[]; param?: string[]; artifacts?: s
 
 const flag = (value: true | undefined): boolean => value === true;
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+/** `--force` alone is `true`; commander hands it over as such. */
+const collectForce = (value: string, before: readonly string[] | true = []): readonly string[] =>
+  before === true ? [value] : [...before, value];
 
 function parseCount(text: string): number {
   const count = Number(text);

@@ -12,7 +12,7 @@ import { renderPlan } from "../report/render-plan.ts";
 import type { Reporter } from "../report/reporter.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
-import { type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { namesPipeline, type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
 import { quickHint } from "./quick-hint.ts";
 import { resolveEngines } from "./resolve-engines.ts";
 import { writeReport } from "./write-report.ts";
@@ -29,7 +29,8 @@ export interface RunOptions extends PipelineOptions {
 /** From here on the plan is shown before the run starts. */
 const LONG_RUN_MS = 10 * 60_000;
 
-export async function runCommand(app: App, words: readonly string[], options: RunOptions): Promise<ExitCode> {
+export async function runCommand(app: App, given: readonly string[], options: RunOptions): Promise<ExitCode> {
+  const { words, force: forced } = sortForcedWords(app, given, options.force);
   const opened = openPipeline(app, words, options);
   if (opened === undefined) return 2;
   app.interrupts.listen();
@@ -39,7 +40,7 @@ export async function runCommand(app: App, words: readonly string[], options: Ru
   if (engines === undefined) return 2;
   const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: options.paranoid });
   const stages = opened.selected;
-  const force = stagesToForce(opened, options.force);
+  const force = stagesToForce(opened, forced);
   const startedAt = workspace.clock.date();
   const startMs = app.nowMs();
   const plan = await estimateStages(
@@ -184,6 +185,17 @@ function announceLongRun(app: App, opened: OpenedPipeline, plan: readonly Detail
   if (options.json || expectedMs < LONG_RUN_MS) return;
   const hint = quickHint(opened.pipeline);
   app.err.write(`${renderPlan(plan, { color: app.err.color, columns: app.err.columns(), ...hint })}\n`);
+}
+
+/** In `pipe run --force x.yaml` the file is the pipeline, not a stage to force: then everything is forced. */
+function sortForcedWords(app: App, words: readonly string[], force: RunOptions["force"]) {
+  if (force === true) return { words, force };
+  const pipelines = force.filter((word) => namesPipeline(app, word));
+  const stages = force.filter((word) => !pipelines.includes(word));
+  return {
+    words: [...words, ...pipelines],
+    force: stages.length === 0 && pipelines.length > 0 ? (true as const) : stages,
+  };
 }
 
 function stagesToForce({ selected }: OpenedPipeline, names: RunOptions["force"]): ReadonlySet<string> {

@@ -155,6 +155,15 @@ describe("a damaged store", () => {
   });
 });
 
+describe("--force", () => {
+  test("executes the named stage, or all, and refuses a name that is no stage", async () => {
+    expect(stagesThat((await run("--force", "plot")).outcomes, "ran")).toEqual(["plot"]);
+    expect((await run("--force", "plto")).code).toBe(2);
+    const all = await project.run(["run", "--json", "--force", "pipelines/tiny.yaml", "split"]);
+    expect(stagesThat(all.outcomes, "ran").toSorted()).toEqual(["fetch", "split"]);
+  });
+});
+
 describe("the other commands", () => {
   test("plan says what would run and why, and changes nothing", async () => {
     const plan = await project.run(["plan", "tiny", "--param", "epochs=5"]);
