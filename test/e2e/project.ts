@@ -36,12 +36,15 @@ export interface RunningProgram {
 
 export class Project {
   readonly folder: string;
+  readonly #temporary: string;
   readonly #program: string;
 
-  /** `program` is the built program to run; left out: this checkout's. */
-  constructor(program: string = join(root, "dist", "pipe.js")) {
-    this.folder = mkdtempSync(join(tmpdir(), "project-"));
+  /** `program` is the built program to run; left out: this checkout's. `name` is the project folder's. */
+  constructor(program: string = join(root, "dist", "pipe.js"), name = "") {
+    this.#temporary = mkdtempSync(join(tmpdir(), "project-"));
+    this.folder = join(this.#temporary, name);
     this.#program = program;
+    mkdirSync(this.folder, { recursive: true });
     writeFileSync(join(this.folder, "package.json"), "{}\n");
   }
 
@@ -65,9 +68,10 @@ export class Project {
     return readFileSync(this.path(path), "utf8");
   }
 
-  start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): RunningProgram {
+  /** `cwd` is a folder of the project. */
+  start(args: readonly string[], environment: Readonly<Record<string, string>> = {}, cwd = ""): RunningProgram {
     const child = spawn(process.execPath, [this.#program, ...args], {
-      cwd: this.folder,
+      cwd: this.path(cwd),
       env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -136,12 +140,12 @@ export class Project {
     };
   }
 
-  run(args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<RunResult> {
-    return this.start(args, environment).result;
+  run(args: readonly string[], environment?: Readonly<Record<string, string>>, cwd?: string): Promise<RunResult> {
+    return this.start(args, environment, cwd).result;
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.#temporary, { recursive: true, force: true });
   }
 }
 
