@@ -8,6 +8,7 @@ import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import { REFERENCES_FILE } from "../cache/artifact-store.ts";
 import type { Trace, TracedOutput } from "../cache/trace-store.ts";
 import { UnfitForArtifact } from "../identity/artifact-digest.ts";
+import { digestFile } from "../identity/digest.ts";
 import { sameStat } from "../identity/stat-memo.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
@@ -67,6 +68,9 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
       Object.keys(stage.outputs).map((name) => [name, join(staging, "outputs", name)]),
     );
     for (const folder of Object.values(outputs)) files.makeFolder(folder);
+    for (const { path, digest } of key.resolved.bundles)
+      if ((await digestFile(files, path)) !== digest)
+        return failed(`${path} is not the code that was built`, "build or install tfpipe again");
     const ended = await runStageProcess({
       worker: request.worker,
       request: {

@@ -31,6 +31,8 @@ export interface ResolvedCode {
   readonly entry: string;
   readonly assets: Readonly<Record<string, string>>;
   readonly engine?: string;
+  /** Everything of it that will run or be read, with the digest it must have. */
+  readonly bundles: readonly { readonly path: string; readonly digest: string }[];
 }
 
 export interface CodeLibrary {
@@ -75,6 +77,7 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
         entry: join(folder, stage.entry.file),
         assets: Object.fromEntries(assets.map(([name, asset]) => [name, join(folder, asset.file)])),
         ...(engineCode ? { engine: join(folder, engineCode.file) } : {}),
+        bundles: all.map((bundle) => ({ path: join(folder, bundle.file), digest: bundle.digest })),
       };
     },
   };

@@ -109,6 +109,13 @@ describe("a stage that breaks the contract", () => {
   });
 });
 
+test("a bundle that is not what was hashed does not run", async () => {
+  const workspace = await runner.workspace();
+  writeFileSync(join(runner.folder, "code", "puppet.mjs"), "export const puppet = {};");
+  const { records } = await runner.run(chain(), { workspace });
+  expect(records[0]!.failure?.message).toMatch(/puppet\.mjs is not the code that was built/);
+});
+
 test("an input that rotted unseen is found before it is used, made again, and the result is right", async () => {
   await runner.run(chain());
   const workspace = await runner.workspace();

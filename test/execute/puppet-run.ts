@@ -93,7 +93,14 @@ export class PuppetRunner {
     });
     const digest = digestBytes(readFileSync(entry));
     const code = {
-      resolve: () => ({ digest, packages: {}, listing: { modules: { puppet: digest } }, entry, assets: {} }),
+      resolve: () => ({
+        digest,
+        packages: {},
+        listing: { modules: { puppet: digest } },
+        entry,
+        assets: {},
+        bundles: [{ path: entry, digest }],
+      }),
     };
     return { ...workspace, code };
   }
