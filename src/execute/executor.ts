@@ -23,6 +23,7 @@ import { type Decision, decideStage } from "./decide.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import type { ResolvedEngine } from "./engine-port.ts";
 import { type Executed, type ExecuteStageResult, executeStage } from "./execute-stage.ts";
+import { findMaker } from "./find-maker.ts";
 import { pipelineFolderName, readLastRun, writeLastRun } from "./last-run.ts";
 import { longestPaths } from "./longest-paths.ts";
 import { readStageInputs } from "./stage-inputs.ts";
@@ -229,7 +230,9 @@ class Run {
       const digest = this.#traces.get(source.stage)!.outputs[source.output]!.digest;
       const damaged = await this.#workspace.artifacts.inspect(digest, true);
       if (damaged === undefined) continue;
-      const maker = this.#findMaker(source.stage, damaged.digest);
+      const { artifacts } = this.#workspace;
+      const made = findMaker(artifacts, this.#request.graph, this.#traces, source.stage, damaged.digest);
+      const maker = this.#stages.get(made)!;
       this.#emit({ type: "warned", message: `${damaged.message}; ${maker.name} runs again to make it` });
       await this.#remake(maker, damaged.message);
       const still = await this.#workspace.artifacts.inspect(digest, true);
@@ -240,24 +243,6 @@ class Run {
           lastOutput: [],
         });
     }
-  }
-
-  /** The stage, among `name` and what it needs, whose outputs hold the blob. */
-  #findMaker(name: string, digest: string): PipelineStage {
-    const { artifacts } = this.#workspace;
-    const visit = (candidate: string): string | undefined => {
-      for (const need of this.#request.graph.needs.get(candidate)!) {
-        const found = visit(need);
-        if (found !== undefined) return found;
-      }
-      const outputs = Object.values(this.#traces.get(candidate)?.outputs ?? {});
-      const holds = outputs.some(
-        (output) =>
-          output.digest === digest || artifacts.listing(output.digest)?.files.some((file) => file.digest === digest),
-      );
-      return holds ? candidate : undefined;
-    };
-    return this.#stages.get(visit(name) ?? name)!;
   }
 
   async #remake(stage: PipelineStage, reason: string): Promise<void> {
