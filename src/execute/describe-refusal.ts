@@ -1,4 +1,6 @@
-/** The system's refusals in words: the world said no, which is neither a bug nor a mistake in the pipeline. */
+/** The world's refusals in words: disk, permissions, unfit paths, damaged blobs said no, which is neither a bug nor a mistake in the pipeline. */
+import { DamagedObject } from "../cache/object-store.ts";
+import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { errorCode } from "../platform/file-system.ts";
 import type { FailureRecord } from "../record.ts";
 
@@ -7,6 +9,10 @@ export function describeRefusal(error: unknown): (FailureRecord & { readonly hel
   const path = error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
   const where = path === undefined ? "" : ` (${path})`;
   const refusal = (message: string, help: string) => ({ message: `${message}${where}`, help, lastOutput: [] });
+  if (error instanceof UnfitForArtifact)
+    return { message: error.message, help: "an input is a file, or a folder of files and folders", lastOutput: [] };
+  if (error instanceof DamagedObject)
+    return { message: error.message, help: "run again: what made it runs once more", lastOutput: [] };
   switch (errorCode(error)) {
     case "ENOSPC":
     case "EDQUOT":

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import { REFERENCES_FILE } from "../cache/artifact-store.ts";
 import type { Trace, TracedOutput } from "../cache/trace-store.ts";
-import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { digestFile } from "../identity/digest.ts";
 import { sameStat } from "../identity/stat-memo.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
@@ -157,7 +156,6 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
     workspace.traces.add(trace);
     return { result: "ran", trace };
   } catch (error) {
-    if (error instanceof UnfitForArtifact) return failed(error.message);
     const refusal = describeRefusal(error);
     if (refusal === undefined) throw error;
     return { result: "failed", failure: refusal, ...executed() };

@@ -15,7 +15,6 @@ import { DamagedObject } from "../cache/object-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import type { EmitEvent, RunEvent } from "../events.ts";
 import type { StageGraph } from "../graph/stage-graph.ts";
-import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
 import type { FailureRecord, StageOutcome, StageRecord } from "../record.ts";
@@ -118,7 +117,7 @@ class Run {
       await this.#advance(stage);
     } catch (error) {
       if (error instanceof StageNotDone) throw error;
-      const refusal = refusalOf(error);
+      const refusal = describeRefusal(error);
       if (refusal === undefined) throw error;
       this.#fail(stage, "could not be brought up to date", refusal);
     }
@@ -379,13 +378,6 @@ class Run {
 }
 
 const LOCK_POLL_MS = 200;
-
-function refusalOf(error: unknown): FailureRecord | undefined {
-  if (error instanceof UnfitForArtifact) return { message: error.message, lastOutput: [] };
-  if (error instanceof DamagedObject)
-    return { message: error.message, help: "run again: what made it runs once more", lastOutput: [] };
-  return describeRefusal(error);
-}
 
 function executedOf({ durationMs, metrics, measurements, warnings }: Executed): Executed {
   return { durationMs, metrics, measurements, warnings };
