@@ -1,20 +1,14 @@
-/**
- * The contract suite: what each op of the engine interface must return, free and leave alone. Every engine passes it,
- * so whatever is written against the interface means the same on all of them.
- */
-import { afterAll, beforeAll, describe } from "vitest";
+/** Runs the contract suite of `src/ml/engine/contract` under vitest: one test a case. */
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { contractCases } from "../../src/ml/engine/contract/contract.ts";
+import { type ContractCase, FLOAT32_TOLERANCE, Workbench } from "../../src/ml/engine/contract/workbench.ts";
 import type { Engine, Tensor, Variable } from "../../src/ml/engine/engine.ts";
-import { describeConvolution } from "./convolution-contract.ts";
-import { describeDense } from "./dense-contract.ts";
-import { describeMemory } from "./memory-contract.ts";
-import { describeNormalisation } from "./normalisation-contract.ts";
-import { describePooling } from "./pooling-contract.ts";
-import { describeUpdates } from "./update-contract.ts";
-import { type RunCase, Workbench } from "./workbench.ts";
 
 export interface ContractOptions<E extends Engine> {
   /** See workbench.ts for what the usual one means. */
   readonly tolerance?: number;
+  /** Other tolerances for some ops, by `conv2d` or `conv2dGradient.dfilter`. */
+  readonly tolerances?: Readonly<Record<string, number>>;
   /** Whether variables hold nothing that float32 cannot, so that a checkpoint loses nothing. False for references only. */
   readonly keepsFloat32?: boolean;
   /** What the library underneath holds by its own count: grows when an engine loses a handle that it does not count. */
@@ -23,12 +17,16 @@ export interface ContractOptions<E extends Engine> {
   readonly read?: (engine: E, handle: Tensor | Variable) => ArrayLike<number>;
 }
 
-const FLOAT32_TOLERANCE = 2e-5;
-
 export function describeEngine<E extends Engine>(
   name: string,
   open: () => Promise<E>,
-  { tolerance = FLOAT32_TOLERANCE, keepsFloat32 = true, heldUnderneath, read }: ContractOptions<E> = {},
+  {
+    tolerance = FLOAT32_TOLERANCE,
+    tolerances = {},
+    keepsFloat32 = true,
+    heldUnderneath,
+    read,
+  }: ContractOptions<E> = {},
 ): void {
   describe(`the ${name} engine keeps the contract:`, () => {
     let engine: E;
@@ -37,16 +35,23 @@ export function describeEngine<E extends Engine>(
     });
     afterAll(() => engine?.close());
 
-    const run: RunCase = (body) =>
-      Workbench.run(
-        { engine, tolerance, read: async (handle) => read?.(engine, handle) ?? (await engine.download(handle)) },
-        body,
-      );
-    describeMemory(run, { keepsFloat32, heldUnderneath });
-    describeConvolution(run);
-    describeNormalisation(run);
-    describePooling(run);
-    describeDense(run);
-    describeUpdates(run);
+    const byTopic = new Map<string, ContractCase[]>();
+    for (const entry of contractCases({ keepsFloat32, heldUnderneath }))
+      byTopic.set(entry.topic, [...(byTopic.get(entry.topic) ?? []), entry]);
+    for (const [topic, cases] of byTopic)
+      describe(topic, () => {
+        for (const { title, body } of cases)
+          test(title, () =>
+            Workbench.run(
+              {
+                engine,
+                tolerance,
+                tolerances,
+                read: async (handle) => read?.(engine, handle) ?? (await engine.download(handle)),
+              },
+              body,
+            ),
+          );
+      });
   });
 }

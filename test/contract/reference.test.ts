@@ -3,9 +3,9 @@
  * (L(x + h) - L(x - h)) / 2h. With h = 1e-4 its own error is h^2 times a third derivative, about 1e-8.
  */
 import { describe, expect, test } from "vitest";
-import type { Values } from "./reference.ts";
-import * as reference from "./reference.ts";
-import { drawn, drawnBetween } from "./workbench.ts";
+import type { Values } from "../../src/ml/engine/contract/reference.ts";
+import * as reference from "../../src/ml/engine/contract/reference.ts";
+import { drawn, drawnBetween } from "../../src/ml/engine/contract/workbench.ts";
 
 const STEP = 1e-4;
 const TOLERANCE = 1e-6;

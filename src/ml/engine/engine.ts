@@ -1,6 +1,6 @@
 /**
  * The one interface that everything which computes is written against: the ops that training image classifiers needs,
- * and nothing more. Implementations differ in how, never in meaning; `test/contract/engine-contract.ts` says what each
+ * and nothing more. Implementations differ in how, never in meaning; `contract/contract.ts` says what each
  * op must return, and every engine passes it.
  *
  * Layouts: images NHWC; filters HWIO, for groups [kh, kw, cin / groups, cout] as in TensorFlow; dense weights

@@ -1,8 +1,7 @@
 /** What every engine's pooling and pointwise ops must do. */
-import { describe, test } from "vitest";
 import type { Values } from "./reference.ts";
 import * as reference from "./reference.ts";
-import { drawn, drawnBetween, type RunCase, type Workbench } from "./workbench.ts";
+import { type ContractCase, casesOf, drawn, drawnBetween, type Workbench } from "./workbench.ts";
 
 const POOLS = [
   { size: 3, stride: 2, padding: 1 },
@@ -27,50 +26,52 @@ async function checkMaxPool(bench: Workbench, x: Values): Promise<void> {
   }
 }
 
-export function describePooling(run: RunCase): void {
-  describe("max pooling", () => {
-    test.each([[[2, 7, 8, 3]], [[1, 6, 5, 4]], [[3, 1, 1, 2]], [[1, 2, 2, 1]]])(
-      "of %o is right, with its gradient",
-      (shape) => run((bench) => checkMaxPool(bench, drawn("x", ...shape))),
-    );
+export function poolingCases(): readonly ContractCase[] {
+  return [
+    ...casesOf("max pooling", (add) => {
+      for (const shape of [
+        [2, 7, 8, 3],
+        [1, 6, 5, 4],
+        [3, 1, 1, 2],
+        [1, 2, 2, 1],
+      ])
+        add(`of [${shape}] is right, with its gradient`, (bench) => checkMaxPool(bench, drawn("x", ...shape)));
 
-    test("never takes padding for the maximum, also where all inputs are negative", () =>
-      run((bench) => checkMaxPool(bench, drawnBetween(-2, -1, "x", 2, 7, 6, 3))));
+      add("never takes padding for the maximum, also where all inputs are negative", (bench) =>
+        checkMaxPool(bench, drawnBetween(-2, -1, "x", 2, 7, 6, 3)),
+      );
 
-    test("sends the gradient to the first of equal maxima, in row-major order", () =>
-      run(async (bench) => {
+      add("sends the gradient to the first of equal maxima, in row-major order", async (bench) => {
         for (const low of [-3, 0]) {
           const { shape, data } = drawnBetween(low, low + 2.999, "x", 2, 7, 6, 3);
           await checkMaxPool(bench, { shape, data: data.map(Math.floor) });
         }
         await checkMaxPool(bench, reference.relu(drawn("x", 2, 6, 7, 3)));
         await checkMaxPool(bench, reference.zeros(1, 5, 5, 2));
-      }));
-  });
+      });
+    }),
 
-  describe("adaptive average pooling", () => {
-    for (const size of [1, 7])
-      test.each([
-        [1, 1],
-        [3, 3],
-        [7, 7],
-        [14, 14],
-        [5, 9],
-        [13, 4],
-      ])(`to ${size} from %i by %i is right, with its gradient`, (h, w) =>
-        run(async (bench) => {
-          const [x, dy] = [drawn("x", 2, h, w, 3), drawn("dy", 2, size, size, 3)];
-          const y = bench.engine.adaptiveAveragePool(bench.tensor(x), size);
-          await bench.expectResult(y, reference.adaptiveAveragePool(x, size), "y");
-          const dx = bench.engine.adaptiveAveragePoolGradient(bench.tensor(dy), x.shape);
-          await bench.expectResult(dx, reference.adaptiveAveragePoolGradient(dy, x.shape), "dx");
-        }),
-      );
-  });
+    ...casesOf("adaptive average pooling", (add) => {
+      for (const size of [1, 7])
+        for (const [h, w] of [
+          [1, 1],
+          [3, 3],
+          [7, 7],
+          [14, 14],
+          [5, 9],
+          [13, 4],
+        ] as const)
+          add(`to ${size} from ${h} by ${w} is right, with its gradient`, async (bench) => {
+            const [x, dy] = [drawn("x", 2, h, w, 3), drawn("dy", 2, size, size, 3)];
+            const y = bench.engine.adaptiveAveragePool(bench.tensor(x), size);
+            await bench.expectResult(y, reference.adaptiveAveragePool(x, size), "y");
+            const dx = bench.engine.adaptiveAveragePoolGradient(bench.tensor(dy), x.shape);
+            await bench.expectResult(dx, reference.adaptiveAveragePoolGradient(dy, x.shape), "dx");
+          });
+    }),
 
-  describe("pointwise ops", () => {
-    test("relu keeps what is positive, and passes its gradient only there", () =>
-      run(async (bench) => {
+    ...casesOf("pointwise ops", (add) => {
+      add("relu keeps what is positive, and passes its gradient only there", async (bench) => {
         const [x, dy] = [drawn("x", 2, 3, 4, 5), drawn("dy", 2, 3, 4, 5)];
         x.data[0] = 0;
         const y = bench.engine.relu(bench.tensor(x));
@@ -80,10 +81,9 @@ export function describePooling(run: RunCase): void {
           reference.reluGradient(dy, reference.relu(x)),
           "dx",
         );
-      }));
+      });
 
-    test("add and multiply work element by element, also with one tensor twice", () =>
-      run(async (bench) => {
+      add("add and multiply work element by element, also with one tensor twice", async (bench) => {
         for (const shape of [[2, 3, 4, 5], [3, 7], [4]]) {
           const [a, b] = [drawn("a", ...shape), drawn("b", ...shape)];
           const [as, bs] = [bench.tensor(a), bench.tensor(b)];
@@ -91,10 +91,9 @@ export function describePooling(run: RunCase): void {
           await bench.expectResult(bench.engine.multiply(as, bs), reference.multiply(a, b), "a b");
           await bench.expectResult(bench.engine.add(as, as), reference.add(a, a), "a + a");
         }
-      }));
+      });
 
-    test("reshape keeps the elements, and the handles live and die apart", () =>
-      run(async (bench) => {
+      add("reshape keeps the elements, and the handles live and die apart", async (bench) => {
         const x = drawn("x", 2, 3, 4, 5);
         const first = bench.tensor(x);
         const second = bench.keep(bench.engine.reshape(first, [6, 20]));
@@ -103,6 +102,7 @@ export function describePooling(run: RunCase): void {
         const third = bench.keep(bench.engine.reshape(second, [120]));
         bench.free(third);
         await bench.expect(second, { shape: [6, 20], data: x.data }, "the source of a freed reshape");
-      }));
-  });
+      });
+    }),
+  ];
 }

@@ -3,7 +3,7 @@
  * alone, sharing no code with any engine. Gradients are the definitions' adjoints; `reference.test.ts` holds them to
  * finite differences.
  */
-import type { AdamSettings, ConvGeometry, PoolGeometry, SgdSettings, Shape } from "../../src/ml/engine/engine.ts";
+import type { AdamSettings, ConvGeometry, PoolGeometry, SgdSettings, Shape } from "../engine.ts";
 
 export interface Values {
   readonly shape: Shape;

@@ -6,18 +6,37 @@
  * products with random signs lose one or two digits more, in an order that each engine chooses: 2e-5 holds for all,
  * while a wrong pad, a biased variance or a swapped axis is off by 1e-2 and more.
  */
-import { expect } from "vitest";
-import type { Engine, Saved, Tensor, Variable } from "../../src/ml/engine/engine.ts";
-import { draw } from "../parity/draw.ts";
+import type { Engine, Saved, Tensor, Variable } from "../engine.ts";
+import { ContractBroken, checkEqual } from "./check.ts";
+import { draw } from "./draw.ts";
+import { type NamedEngine, nameOps } from "./op-names.ts";
 import type { Values } from "./reference.ts";
 
 export interface EngineUnderTest {
   readonly engine: Engine;
   /** Largest error allowed, relative to the largest expected magnitude. */
   readonly tolerance: number;
+  /** Other tolerances for some ops, by `conv2d` or `conv2dGradient.dfilter`. */
+  readonly tolerances?: Readonly<Record<string, number>>;
   /** The elements with all the precision that the engine has. */
   readonly read: (handle: Tensor | Variable) => Promise<ArrayLike<number>>;
 }
+
+/** One comparison: the error as a share of what was allowed is `error / tolerance`. */
+export interface Measure {
+  readonly op: string;
+  readonly error: number;
+  readonly tolerance: number;
+}
+
+/** Something to check: a topic such as `max pooling`, a sentence, and what to do. Needs no test runner. */
+export interface ContractCase {
+  readonly topic: string;
+  readonly title: string;
+  readonly body: (bench: Workbench) => Promise<void>;
+}
+
+export const FLOAT32_TOLERANCE = 2e-5;
 
 /** Below this, magnitudes are cancellations of values of order one, and errors are counted against it instead. */
 const SMALLEST_SCALE = 0.1;
@@ -25,27 +44,39 @@ const SMALLEST_SCALE = 0.1;
 export class Workbench {
   readonly engine: Engine;
   readonly #under: EngineUnderTest;
+  readonly #opOf: NamedEngine["opOf"];
   readonly #tensors = new Set<Tensor>();
   readonly #saved: Saved[] = [];
   readonly #variables: Variable[] = [];
+  readonly #measures: Measure[] = [];
 
   private constructor(under: EngineUnderTest) {
-    this.engine = under.engine;
+    const { engine, opOf } = nameOps(under.engine);
+    this.engine = engine;
+    this.#opOf = opOf;
     this.#under = under;
   }
 
-  /** Runs `body`, frees what it made or kept, and expects no tensor more than before. */
-  static async run(under: EngineUnderTest, body: (bench: Workbench) => Promise<void>): Promise<void> {
+  /**
+   * Runs a case, frees what it made or kept, and expects no tensor more than before. Rejects with `ContractBroken`
+   * where a promise does not hold; `onMeasure` hears every comparison, those that fail too.
+   */
+  static async run(
+    under: EngineUnderTest,
+    body: ContractCase["body"],
+    onMeasure: (measure: Measure) => void = () => {},
+  ): Promise<void> {
     const bench = new Workbench(under);
     const before = under.engine.liveTensors();
     try {
       await body(bench);
     } finally {
+      bench.#measures.forEach(onMeasure);
       under.engine.dispose(...bench.#tensors);
       for (const saved of bench.#saved) under.engine.disposeSaved(saved);
       for (const variable of bench.#variables) under.engine.disposeVariable(variable);
     }
-    expect(under.engine.liveTensors() - before, "tensors leaked").toBe(0);
+    checkEqual(under.engine.liveTensors() - before, 0, "tensors leaked");
   }
 
   tensor(values: Values): Tensor {
@@ -76,18 +107,23 @@ export class Workbench {
 
   /** Expects shape and elements; `slack` widens the tolerance where a case states why. */
   async expect(handle: Tensor | Variable, expected: Values, what: string, slack = 1): Promise<void> {
-    expect(handle.shape, `${what}: shape`).toEqual(expected.shape);
+    checkEqual([...handle.shape], [...expected.shape], `${what}: shape`);
     const actual = await this.#under.read(handle);
-    expect(actual.length, `${what}: elements`).toBe(expected.data.length);
+    checkEqual(actual.length, expected.data.length, `${what}: elements`);
     const scale = expected.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), SMALLEST_SCALE);
     const error = expected.data.reduce((worst, value, i) => Math.max(worst, Math.abs(actual[i]! - value)), 0) / scale;
-    expect(error, `${what}: error relative to ${scale}`).toBeLessThanOrEqual(this.#under.tolerance * slack);
+    const op = this.#opOf(handle);
+    const tolerance = (this.#under.tolerances?.[op] ?? this.#under.tolerance) * slack;
+    this.#measures.push({ op, error, tolerance });
+    // Written so that NaN fails.
+    if (!(error <= tolerance))
+      throw new ContractBroken(`${what}: error ${error} relative to ${scale}, more than ${tolerance} (${op})`);
   }
 
   /** Keeps a result, then expects it. */
   async expectResult(tensor: Tensor, expected: Values, what: string, slack = 1): Promise<void> {
     this.keep(tensor);
-    expect(tensor.dtype, `${what}: dtype`).toBe("float32");
+    checkEqual(tensor.dtype, "float32", `${what}: dtype`);
     await this.expect(tensor, expected, what, slack);
   }
 }
@@ -104,4 +140,12 @@ export function drawnBetween(low: number, high: number, name: string, ...shape: 
   return { shape, data: data.map((u) => Math.fround(low + ((u + 1) / 2) * (high - low))) };
 }
 
-export type RunCase = (body: (bench: Workbench) => Promise<void>) => Promise<void>;
+/** Adds a case: a sentence that should hold, and what to do to see it. */
+export type AddCase = (title: string, body: ContractCase["body"]) => void;
+
+/** The cases of one topic, in the order in which `define` adds them. */
+export function casesOf(topic: string, define: (add: AddCase) => void): readonly ContractCase[] {
+  const cases: ContractCase[] = [];
+  define((title, body) => cases.push({ topic, title, body }));
+  return cases;
+}

@@ -1,0 +1,153 @@
+/** What every engine's convolutions must do: each geometry that the models use, and the corners around them. */
+import type { ConvGeometry } from "../engine.ts";
+import { ContractBroken, checkEqual } from "./check.ts";
+import type { Values } from "./reference.ts";
+import * as reference from "./reference.ts";
+import { type ContractCase, casesOf, drawn, type Workbench } from "./workbench.ts";
+
+/** Forward and both gradients of one geometry. */
+async function checkConvolution(bench: Workbench, x: Values, filter: Values, geometry: ConvGeometry): Promise<void> {
+  const { engine } = bench;
+  const what = `x [${x.shape}] filter [${filter.shape}] ${JSON.stringify(geometry)}`;
+  const dy = drawn("dy", ...reference.convolutionShape(x, filter, geometry));
+  const expected = reference.conv2dGradient(dy, x, filter, geometry);
+  const [xs, weights, dys] = [bench.tensor(x), bench.variable(filter), bench.tensor(dy)];
+  await bench.expectResult(engine.conv2d(xs, weights, geometry), reference.conv2d(x, filter, geometry), `y of ${what}`);
+  const { dx, dfilter } = engine.conv2dGradient(dys, xs, weights, geometry, true);
+  await bench.expectResult(dfilter, expected.dfilter, `dfilter of ${what}`);
+  if (dx === undefined) throw new ContractBroken(`there is no dx of ${what}`);
+  await bench.expectResult(dx, expected.dx, `dx of ${what}`);
+}
+
+export function convolutionCases(): readonly ContractCase[] {
+  return casesOf("convolution", (add) => {
+    for (const kernel of [1, 2, 3, 5, 7])
+      for (const dilation of [1, 2, 4])
+        add(
+          `a ${kernel}x${kernel} kernel dilated by ${dilation} is right, with both gradients, for every pad, stride and size`,
+          async (bench) => {
+            for (const stride of [1, 2])
+              for (const padding of [0, 1, 2, 3])
+                for (const [n, h, w] of [
+                  [1, 1, 1],
+                  [2, 7, 8],
+                  [1, 6, 5],
+                  [2, 9, 9],
+                ] as const) {
+                  const reach = dilation * (kernel - 1) + 1;
+                  if (reach > Math.min(h, w) + 2 * padding) continue;
+                  const geometry = { stride, padding, dilation, groups: 1 };
+                  await checkConvolution(
+                    bench,
+                    drawn("x", n, h, w, 3),
+                    drawn("filter", kernel, kernel, 3, 4),
+                    geometry,
+                  );
+                }
+          },
+        );
+
+    for (const [what, groups, cin, cout] of [
+      ["32 groups of 2 channels", 32, 64, 64],
+      ["32 groups that widen", 32, 32, 64],
+      ["a group per channel (depthwise)", 8, 8, 8],
+      ["depthwise with a multiplier of 2", 4, 4, 8],
+      ["2 groups of unequal widths in and out", 2, 6, 10],
+    ] as const)
+      add(`${what} stay apart, at strides 1 and 2, dilations 1 and 2, odd and even sizes`, async (bench) => {
+        for (const stride of [1, 2])
+          for (const [dilation, padding] of [
+            [1, 1],
+            [2, 2],
+            [1, 0],
+          ] as const)
+            for (const size of [5, 6]) {
+              const filter = drawn("filter", 3, 3, cin / groups, cout);
+              await checkConvolution(bench, drawn("x", 2, size, size, cin), filter, {
+                stride,
+                padding,
+                dilation,
+                groups,
+              });
+            }
+      });
+
+    add("a kernel may be higher than wide", async (bench) => {
+      for (const stride of [1, 2])
+        await checkConvolution(bench, drawn("x", 2, 6, 7, 3), drawn("filter", 3, 1, 3, 5), {
+          stride,
+          padding: 1,
+          dilation: 1,
+          groups: 1,
+        });
+    });
+
+    add("a first layer as in ResNet: 7x7, stride 2, pad 3 over three channels", (bench) =>
+      checkConvolution(bench, drawn("x", 2, 22, 22, 3), drawn("filter", 7, 7, 3, 16), {
+        stride: 2,
+        padding: 3,
+        dilation: 1,
+        groups: 1,
+      }),
+    );
+
+    add("sums over many channels and positions keep their accuracy", async (bench) => {
+      const geometry = { stride: 1, padding: 1, dilation: 1, groups: 1 };
+      await checkConvolution(bench, drawn("x", 2, 14, 14, 64), drawn("filter", 3, 3, 64, 64), geometry);
+      await checkConvolution(bench, drawn("wide", 6, 14, 14, 128), drawn("filter", 3, 3, 128, 8), geometry);
+    });
+
+    add("without wantInput there is no dx, and dfilter is the same", async (bench) => {
+      const geometry = { stride: 2, padding: 1, dilation: 1, groups: 1 };
+      const [x, filter, dy] = [drawn("x", 2, 6, 6, 3), drawn("filter", 3, 3, 3, 4), drawn("dy", 2, 3, 3, 4)];
+      const result = bench.engine.conv2dGradient(
+        bench.tensor(dy),
+        bench.tensor(x),
+        bench.variable(filter),
+        geometry,
+        false,
+      );
+      checkEqual(result.dx, undefined, "dx");
+      await bench.expectResult(result.dfilter, reference.conv2dGradient(dy, x, filter, geometry).dfilter, "dfilter");
+    });
+
+    add("a filter that an update or an assignment changed is the one used next", async (bench) => {
+      const geometry = { stride: 1, padding: 1, dilation: 1, groups: 1 };
+      const [x, filter, step] = [drawn("x", 1, 5, 5, 4), drawn("filter", 3, 3, 4, 4), drawn("step", 3, 3, 4, 4)];
+      const [xs, weights] = [bench.tensor(x), bench.variable(filter)];
+      await bench.expectResult(
+        bench.engine.conv2d(xs, weights, geometry),
+        reference.conv2d(x, filter, geometry),
+        "before",
+      );
+      const settings = { learningRate: 1, momentum: 0, weightDecay: 0, nesterov: false };
+      bench.engine.sgdUpdate(weights, bench.tensor(step), undefined, settings);
+      const moved: Values = { shape: filter.shape, data: filter.data.map((value, i) => value - step.data[i]!) };
+      await bench.expectResult(
+        bench.engine.conv2d(xs, weights, geometry),
+        reference.conv2d(x, moved, geometry),
+        "updated",
+      );
+      bench.engine.assign(weights, Float32Array.from(step.data));
+      await bench.expectResult(
+        bench.engine.conv2d(xs, weights, geometry),
+        reference.conv2d(x, step, geometry),
+        "assigned",
+      );
+    });
+
+    for (const shape of [
+      [2, 3, 3, 5],
+      [3, 4],
+    ])
+      add(`a bias per channel is added to [${shape}], and its gradient sums the others`, async (bench) => {
+        const [x, bias] = [drawn("x", ...shape), drawn("bias", shape.at(-1)!)];
+        await bench.expectResult(
+          bench.engine.addBias(bench.tensor(x), bench.variable(bias)),
+          reference.addBias(x, bias),
+          "y",
+        );
+        await bench.expectResult(bench.engine.addBiasGradient(bench.tensor(x)), reference.addBiasGradient(x), "dbias");
+      });
+  });
+}
