@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, type JsonValue } from "../../json.ts";
-import { createSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
-import type { Dataset, DatasetTransform } from "./dataset.ts";
+import { createSafetensors, type SafetensorsWriter, writeSafetensors } from "../checkpoint/safetensors.ts";
+import { type Dataset, type DatasetTransform, shardName } from "./dataset.ts";
 
 export interface ImagesLayout {
   readonly count: number;
@@ -11,6 +11,8 @@ export interface ImagesLayout {
   readonly width: number;
   readonly channels: number;
   readonly classNames: readonly string[];
+  /** Pixels of more bytes than this are divided among several files. Default 1 GiB. */
+  readonly shardBytes?: number;
 }
 
 /** Takes a dataset's images in any order, one or many at a time, so that not all have to be in memory. */
@@ -23,18 +25,34 @@ export interface ImagesWriter {
   close(): void;
 }
 
-/** Creates `images.safetensors` and, when finished, `card.json` in `folder`. */
+/** Part of the format: another number gives other bytes for the same images. */
+const SHARD_BYTES = 2 ** 30;
+
+/** Creates `images.safetensors` (or its shards) and, when finished, `card.json` in `folder`. */
 export function createImagesWriter(folder: string, layout: ImagesLayout): ImagesWriter {
-  const { count, height, width, channels, classNames } = layout;
+  const { count, height, width, channels, classNames, shardBytes = SHARD_BYTES } = layout;
   const imageBytes = height * width * channels;
-  const file = createSafetensors(
-    join(folder, "images.safetensors"),
-    {
-      images: { dtype: "U8", shape: [count, height, width, channels] },
-      labels: { dtype: "I32", shape: [count] },
-    },
-    { classNames: JSON.stringify(classNames) },
-  );
+  /** Images of every shard; the last one may have fewer. */
+  const perShard = Math.max(1, count * imageBytes <= shardBytes ? count : Math.floor(shardBytes / imageBytes));
+  const total = Math.max(1, Math.ceil(count / perShard));
+  const files: SafetensorsWriter[] = [];
+  const close = () => {
+    for (const file of files.splice(0)) file.close();
+  };
+  try {
+    for (let index = 0; index < total; index++) {
+      const own = Math.min(perShard, count - index * perShard);
+      const tensors = {
+        images: { dtype: "U8", shape: [own, height, width, channels] },
+        labels: { dtype: "I32", shape: [own] },
+      } as const;
+      const path = join(folder, shardName(index, total));
+      files.push(createSafetensors(path, tensors, { classNames: JSON.stringify(classNames) }));
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
   const labels = new Int32Array(count).fill(-1);
   return {
     write(first, images, imageLabels) {
@@ -42,16 +60,24 @@ export function createImagesWriter(folder: string, layout: ImagesLayout): Images
         throw new Error(
           `${imageLabels.length} images take ${imageLabels.length * imageBytes} bytes, not ${images.length}`,
         );
-      file.write("images", first * imageBytes, images);
+      for (let done = 0; done < imageLabels.length; ) {
+        const [shard, row] = [Math.floor((first + done) / perShard), (first + done) % perShard];
+        const next = Math.min(imageLabels.length, done + perShard - row);
+        files[shard]!.write("images", row * imageBytes, images.subarray(done * imageBytes, next * imageBytes));
+        done = next;
+      }
       labels.set(imageLabels, first);
     },
     finish() {
       const missing = labels.indexOf(-1);
       if (missing !== -1) throw new Error(`image ${missing} of ${count} was never written`);
-      file.write("labels", 0, new Uint8Array(labels.buffer));
+      for (const [index, file] of files.entries()) {
+        const own = labels.subarray(index * perShard, (index + 1) * perShard);
+        file.write("labels", 0, new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
+      }
       writeJson(folder, "card.json", card({ count, size: [height, width], channels, classNames, labels }));
     },
-    close: () => file.close(),
+    close,
   };
 }
 

@@ -3,11 +3,12 @@
  * (of `split`), or another dataset with its transform (of `normalize`). Formats: ARCHITECTURE.md.
  */
 import { readFileSync } from "node:fs";
+import { canonicalJson } from "../../json.ts";
 import { openSafetensors } from "../checkpoint/safetensors.ts";
 import type { ImageSize } from "../transforms/image.ts";
 import { type TransformSetting, transformedSize } from "../transforms/transform-list.ts";
 import { DataError } from "./data-error.ts";
-import { openPixelFile, type PixelFile } from "./pixel-file.ts";
+import { openPixelFile, type PixelFile, type PixelShard } from "./pixel-file.ts";
 
 /** What is read of an artifact. */
 export interface DatasetSource {
@@ -46,7 +47,7 @@ export interface Dataset {
   close(): void;
 }
 
-/** Pixel files by path, so that datasets opened with the same map (train, valid) share one. */
+/** Pixel files by their (first) path, so that datasets opened with the same map (train, valid) share one. */
 export type PixelFiles = Map<string, PixelFile>;
 
 /** Throws `DataError` where the artifact is no dataset or contradicts itself. */
@@ -54,16 +55,64 @@ export function openDataset(source: DatasetSource, pixelFiles: PixelFiles = new 
   const has = (file: string) => source.files.some(({ path }) => path === file);
   if (has("transform.json")) return openTransformed(source, pixelFiles);
   if (has("indices.safetensors")) return openView(source, pixelFiles);
-  if (has("images.safetensors")) return openImages(source.path("images.safetensors"), pixelFiles);
+  const images = imageFiles(source);
+  if (images.length > 0) return openImages(images, pixelFiles);
   throw new DataError(`no dataset: it holds ${source.files.map(({ path }) => path).join(", ") || "nothing"}`);
 }
 
-function openImages(path: string, pixelFiles: PixelFiles): Dataset {
+/** Paths of the one file, or of all shards in their order. Throws where one is missing. */
+function imageFiles(source: DatasetSource): readonly string[] {
+  const names = source.files.map(({ path }) => path);
+  if (names.includes("images.safetensors")) return [source.path("images.safetensors")];
+  const total = names.map((name) => /^images-\d{5}-of-(\d{5})\.safetensors$/.exec(name)?.[1]).find((match) => match);
+  if (total === undefined) return [];
+  return Array.from({ length: Number(total) }, (_, index) => {
+    const name = shardName(index, Number(total));
+    if (!names.includes(name)) throw new DataError(`a dataset in ${Number(total)} shards lacks ${name}`);
+    return source.path(name);
+  });
+}
+
+/** As sharded models are named: `images-00001-of-00003.safetensors`. `index` counts from 0. */
+export function shardName(index: number, total: number): string {
+  const digits = (n: number) => String(n).padStart(5, "0");
+  return total === 1 ? "images.safetensors" : `images-${digits(index + 1)}-of-${digits(total)}.safetensors`;
+}
+
+function openImages(paths: readonly string[], pixelFiles: PixelFiles): Dataset {
+  const parts = paths.map(openShard);
+  const { size, classNames } = parts[0]!;
+  for (const [index, part] of parts.entries())
+    if (canonicalJson([part.size, part.classNames]) !== canonicalJson([size, classNames]))
+      throw new DataError(`${paths[index]} has other classes, or images of another size, than ${paths[0]}`);
+  const labels = new Int32Array(parts.reduce((sum, part) => sum + part.shard.count, 0));
+  let first = 0;
+  for (const part of parts) {
+    labels.set(part.labels, first);
+    first += part.shard.count;
+  }
+  let pixels = pixelFiles.get(paths[0]!);
+  if (pixels === undefined) {
+    const [height, width, channels] = size;
+    pixels = openPixelFile({ shards: parts.map(({ shard }) => shard), count: first, height, width, channels });
+    pixelFiles.set(paths[0]!, pixels);
+  }
+  return createDataset({ pixels, labels, classNames });
+}
+
+interface OpenShard {
+  readonly shard: PixelShard;
+  readonly size: readonly [height: number, width: number, channels: number];
+  readonly labels: Int32Array;
+  readonly classNames: readonly string[];
+}
+
+function openShard(path: string): OpenShard {
   const stored = openSafetensors(path);
   const images = stored.entries.get("images");
   if (images?.dtype !== "U8" || images.shape.length !== 4)
     throw new DataError(`${path} holds no uint8 images [n, h, w, c]`);
-  const [count, height, width, channels] = images.shape as [number, number, number, number];
+  const [count, ...size] = images.shape as [number, number, number, number];
   const labels = stored.read("labels").data;
   if (!(labels instanceof Int32Array) || labels.length !== count)
     throw new DataError(`${path} holds ${count} images, but its labels are not ${count} int32 numbers`);
@@ -73,12 +122,7 @@ function openImages(path: string, pixelFiles: PixelFiles): Dataset {
     throw new DataError(
       `${path}: image ${wrong} has label ${labels[wrong]}, but there are ${classNames.length} classes`,
     );
-  let pixels = pixelFiles.get(path);
-  if (pixels === undefined) {
-    pixels = openPixelFile({ path, begin: images.begin, count, height, width, channels });
-    pixelFiles.set(path, pixels);
-  }
-  return createDataset({ pixels, labels, classNames });
+  return { shard: { path, begin: images.begin, count }, size, labels, classNames };
 }
 
 function openView(source: DatasetSource, pixelFiles: PixelFiles): Dataset {

@@ -4,7 +4,7 @@
  */
 import sharp from "sharp";
 import type { Image, ImageSize } from "../transforms/image.ts";
-import { planResize, resizeBilinear } from "../transforms/resize.ts";
+import { planResize, resize } from "../transforms/resize.ts";
 
 export interface DecodeSettings {
   /** 3: grey images get three equal channels. 1: coloured images become grey. */
@@ -27,7 +27,7 @@ export async function decodeImage(bytes: Uint8Array, { channels, size }: DecodeS
   const image: Image = { data: new Uint8Array(data), height: info.height, width: info.width, channels: 3 };
   const coloured = channels === 3 ? image : toGrey(image);
   if (size === undefined || (size[0] === image.height && size[1] === image.width)) return coloured;
-  return resizeBilinear(coloured, planResize([image.height, image.width], size));
+  return resize(coloured, planResize([image.height, image.width], size));
 }
 
 /** Pillow's `convert("L")`: ITU-R 601-2 luma in 16-bit fixed point, rounded. */

@@ -52,7 +52,7 @@ export function createBatchFiller(recipe: BatchRecipe): BatchFiller {
           const transformed = transform.apply(image, createRng(seed, "transform", purpose, epoch, index));
           out.set(transformed.data, i * imageBytes);
         } catch (error) {
-          throw new Error(`image ${index} (row ${row} of ${spec.path}): ${(error as Error).message}`);
+          throw new Error(`image ${index} (row ${row}, in ${pixels.pathOf(row)}): ${(error as Error).message}`);
         }
       }
     },

@@ -20,7 +20,7 @@ import { createDecoder } from "../../../src/ml/data/decoder.ts";
 import type { FileTree } from "../../../src/ml/data/file-tree.ts";
 import { readIdx } from "../../../src/ml/data/idx.ts";
 import { findImages, writeImageFolder } from "../../../src/ml/data/image-folder.ts";
-import { planResize, resizeBilinear } from "../../../src/ml/transforms/resize.ts";
+import { planResize, resize } from "../../../src/ml/transforms/resize.ts";
 import { type BundledWorker, bundleWorker, temporaryFolder } from "../../bundle-worker.ts";
 import { makeTar } from "./make-archive.ts";
 import { folderSource } from "./tiny-dataset.ts";
@@ -288,7 +288,7 @@ describe("image folders", () => {
       .png()
       .toBuffer();
     const { train } = await read({ "train/a/1.png": image, "test/a/1.png": image }, { size: [5, 3] });
-    const expected = resizeBilinear({ data: pixels, height: 8, width: 8, channels: 3 }, planResize([8, 8], [5, 3]));
+    const expected = resize({ data: pixels, height: 8, width: 8, channels: 3 }, planResize([8, 8], [5, 3]));
     expect([...train.image(0)]).toEqual([...expected.data]);
   });
 

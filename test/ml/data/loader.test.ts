@@ -92,6 +92,26 @@ describe("a loader", () => {
     expect(await collectWith({ threads }, 4)).toEqual(await collectWith({}, 4));
   });
 
+  it.each([
+    [0, "memory"],
+    [1, "memory"],
+    [3, "memory"],
+    [0, "files"],
+    [1, "files"],
+    [3, "files"],
+  ])("gives the same batches from shards as from one file (%i threads, pixels in %s)", async (threads, place) => {
+    const path = join(folder.path, `shards-${threads}-${place}`);
+    // 108 bytes an image: 7 shards of 6 images, the last one of 4.
+    const images = writeTinyImages(path, { count: 40, height: 6, width: 6, shardBytes: 650 });
+    const view = writeTinyView(`${path}-view`, images, [...dataset.rows!]);
+    const sharded = openDataset(writeTinyTransform(`${path}-transformed`, view, dataset.transform!));
+    expect(sharded.pixels.spec.shards).toHaveLength(7);
+    if (place === "files") sharded.pixels.share = () => {};
+    expect(await collectWith({ dataset: sharded, threads }, 4)).toEqual(await collectWith({}, 4));
+    expect(sharded.pixels.spec.shared !== undefined).toBe(place === "memory" && threads > 0);
+    sharded.close();
+  });
+
   it.each([0, 2])("goes on at any batch as if it had never stopped (%i threads)", async (threads) => {
     const whole = await collectWith({}, 2);
     expect(await collectWith({ threads }, 2, 3)).toEqual(whole.slice(3));
@@ -135,9 +155,9 @@ describe("a loader", () => {
     const damaged = openDataset(source);
     // Only a file by position can be damaged after it was opened: shared memory holds everything.
     damaged.pixels.share = () => {};
-    truncateSync(source.path("images.safetensors"), damaged.pixels.spec.begin + 5 * 60 + 10);
+    truncateSync(source.path("images.safetensors"), damaged.pixels.spec.shards[0]!.begin + 5 * 60 + 10);
     const loader = open({ dataset: damaged, shuffle: false, threads, batchSize: 2 });
-    await expect(collect(loader, 1)).rejects.toThrow(/image 5 \(row 5 of .*images\.safetensors\): .* ended at byte/);
+    await expect(collect(loader, 1)).rejects.toThrow(/image 5 \(row 5, in .*images\.safetensors\): .* ended at byte/);
     await loader.close();
   });
 

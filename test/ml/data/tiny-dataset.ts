@@ -27,14 +27,16 @@ export interface TinyLayout {
   readonly height?: number;
   readonly width?: number;
   readonly channels?: number;
+  readonly shardBytes?: number;
 }
 
 export function writeTinyImages(
   folder: string,
-  { count, height = 4, width = 5, channels = 3 }: TinyLayout,
+  { count, height = 4, width = 5, channels = 3, ...sharding }: TinyLayout,
 ): DatasetSource {
   mkdirSync(folder, { recursive: true });
-  const writer = createImagesWriter(folder, { count, height, width, channels, classNames: ["cat", "dog", "ship"] });
+  const classNames = ["cat", "dog", "ship"];
+  const writer = createImagesWriter(folder, { count, height, width, channels, classNames, ...sharding });
   const size = height * width * channels;
   for (let image = 0; image < count; image++)
     writer.write(
