@@ -11,12 +11,13 @@ import {
   StageFailure,
   type StageProblem,
 } from "../src/contract.ts";
-import { TransformError, transformedSize } from "../src/ml/transforms/transform-list.ts";
+import { TransformError } from "../src/ml/transforms/compiled-transform.ts";
+import { fillInMean, type TransformSetting, transformedSize } from "../src/ml/transforms/transform-list.ts";
 import type { NormalizeParams } from "./generated/normalize-params.ts";
 
 export const normalize = defineStage<NormalizeParams>({
   type: "normalize",
-  description: "Says how images are resized, cropped, flipped and scaled, and measures their channels.",
+  description: "Says how images are resized, cropped, augmented and scaled, and measures their channels.",
   inputs: { "*": { kind: "dataset", description: "A dataset; the output of the same name is it with its transform." } },
   outputs: (_params, connected) => ({
     ...Object.fromEntries(
@@ -86,9 +87,9 @@ export const normalize = defineStage<NormalizeParams>({
             `${name}: declared mean ${show(scale.mean)} and std ${show(scale.std)} are far from the measured ` +
               `mean ${show(own.mean)} and std ${show(own.std)}`,
           );
-        const transforms = transformsOf(params, name);
-        const size = trySize(transforms, [dataset.height, dataset.width]);
-        if (size instanceof Error) throw new StageFailure(`input ${name}: ${size.message}`);
+        const transforms = fillInMean(transformsOf(params, name), scale.mean);
+        const size = trySize(transforms, [dataset.height, dataset.width], dataset.channels);
+        if (size instanceof Error) throw new StageFailure(`input ${name}: ${size.message}`, size.help);
         const output = ctx.outputs[name]!;
         output.reference("base", ctx.inputs[name]!);
         writeTransformed(output.folder, dataset, { transforms, ...scale, seed: params.seed }, size);
@@ -140,17 +141,20 @@ function checkNormalize({ params, inputs }: CheckContext<NormalizeParams>): read
         if (setting !== "measured" && setting.length !== channels && !marked.has(path.join(".")))
           addOnce(path, channelsMessage(path.at(-1)!, setting.length, name, channels));
     const size = sizeOf(inputs[name]!);
-    const transformed = size === undefined ? undefined : trySize(transformsOf(params, name), size);
-    if (transformed instanceof TransformError)
-      addOnce([name === "train" ? "train" : "eval", transformed.index], `input ${name}: ${transformed.message}`);
+    const known = typeof channels === "number" ? channels : undefined;
+    const transformed = size === undefined ? undefined : trySize(transformsOf(params, name), size, known);
+    if (transformed instanceof TransformError) {
+      const { index, path, message, help } = transformed;
+      addOnce([name === "train" ? "train" : "eval", index, ...path], `input ${name}: ${message}`, help);
+    }
   }
   return problems;
 
   /** The first of several inputs that a setting does not fit. */
-  function addOnce(path: readonly (string | number)[], message: string) {
+  function addOnce(path: readonly (string | number)[], message: string, help?: string) {
     if (marked.has(path.join("."))) return;
     marked.add(path.join("."));
-    problems.push({ path: ["with", ...path], message });
+    problems.push({ path: ["with", ...path], message, ...(help === undefined ? {} : { help }) });
   }
 }
 
@@ -182,9 +186,9 @@ function sizeOf({ height, width }: Facts): readonly [number, number] | undefined
   return typeof height === "number" && typeof width === "number" ? [height, width] : undefined;
 }
 
-function trySize(transforms: NormalizeParams["train"], size: readonly [number, number]) {
+function trySize(transforms: readonly TransformSetting[], size: readonly [number, number], channels?: number) {
   try {
-    return transformedSize(transforms, size);
+    return transformedSize(transforms, size, channels);
   } catch (error) {
     if (error instanceof TransformError) return error;
     throw error;

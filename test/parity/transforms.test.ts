@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { crop } from "../../src/ml/transforms/crop.ts";
-import { planResize, resizeBilinear } from "../../src/ml/transforms/resize.ts";
+import { planResize, resize } from "../../src/ml/transforms/resize.ts";
 import { draw } from "./draw.ts";
 import drawn from "./reference/draw.json" with { type: "json" };
 import reference from "./reference/transforms.json" with { type: "json" };
@@ -24,7 +24,7 @@ describe("transforms against Pillow", () => {
     [120, reference.resize_120_bilinear.sha256, 60, reference.resize_120_bilinear.row_60_red],
     [20, reference.resize_20_bilinear.sha256, 10, reference.resize_20_bilinear.row_10_red],
   ])("resizes 32 to %i pixels byte for byte", (size, digest, row, red) => {
-    const { data } = resizeBilinear(image, planResize([32, 32], [size, size]));
+    const { data } = resize(image, planResize([32, 32], [size, size]));
     expect(red.map((_, x) => data[(row * size + x) * 3])).toEqual(red);
     expect(sha256(data)).toBe(digest);
   });
@@ -32,7 +32,7 @@ describe("transforms against Pillow", () => {
   it("crops and normalises to the reference's values", () => {
     const { top, left, size } = reference.crop;
     const { mean, std, ...expected } = reference.normalized;
-    const resized = resizeBilinear(image, planResize([32, 32], [120, 120]));
+    const resized = resize(image, planResize([32, 32], [120, 120]));
     const cropped = crop(resized, top, left, [size, size]);
     const at = (y: number, x: number) =>
       mean.map((m, channel) => (cropped.data[(y * size + x) * 3 + channel]! / 255 - m) / std[channel]!);

@@ -1,5 +1,6 @@
 /** Cropping, with zeros where the window leaves the image (torchvision's `padding` before a crop). */
 import type { Image, ImageSize } from "./image.ts";
+import { roundHalfToEven } from "./round-half-to-even.ts";
 
 /** The window of `size` whose upper left corner is at (top, left); both may be negative. */
 export function crop(image: Image, top: number, left: number, [height, width]: ImageSize): Image {
@@ -20,10 +21,4 @@ export function crop(image: Image, top: number, left: number, [height, width]: I
 /** torchvision's `CenterCrop`: an odd remainder is rounded half to even. `size` must fit. */
 export function centerCrop(image: Image, size: ImageSize): Image {
   return crop(image, roundHalfToEven((image.height - size[0]) / 2), roundHalfToEven((image.width - size[1]) / 2), size);
-}
-
-function roundHalfToEven(value: number): number {
-  const floor = Math.floor(value);
-  if (value - floor !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
 }

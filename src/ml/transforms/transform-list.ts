@@ -3,127 +3,118 @@
  *
  * The size of what comes out is known before any image is seen (`transformedSize`), so a crop that cannot fit is an
  * error at check time. What is random is drawn from the stream it is given and nothing else: the same stream, the same
- * image. Names and meaning are torchvision's.
+ * image. Names and meaning are torchvision's; each transform has a file of its own, and this one the table of them.
  */
-import type { Rng } from "../../rng.ts";
-import { centerCrop, crop } from "./crop.ts";
-import { flipHorizontal } from "./flip.ts";
-import type { Image, ImageSize } from "./image.ts";
-import { planResize, resizeBilinear } from "./resize.ts";
+import { type CenterCropSetting, compileCenterCrop } from "./center-crop.ts";
+import { type ColorJitterSetting, compileColorJitter } from "./color-jitter.ts";
+import { type CompiledTransform, TransformError, type TransformInput, TransformProblem } from "./compiled-transform.ts";
+import { type CutoutSetting, compileCutout } from "./cutout.ts";
+import { meanColor } from "./erased-value.ts";
+import type { ImageSize } from "./image.ts";
+import { compileRandomCrop, type RandomCropSetting } from "./random-crop.ts";
+import { compileRandomErasing, type RandomErasingSetting } from "./random-erasing.ts";
+import { compileRandomHorizontalFlip, type RandomHorizontalFlipSetting } from "./random-flip.ts";
+import { compileRandomResizedCrop, type RandomResizedCropSetting } from "./random-resized-crop.ts";
+import { compileRandomRotation, type RandomRotationSetting } from "./random-rotation.ts";
+import { compileResize, type ResizeSetting } from "./resize-to.ts";
 
-/** A number means a square, but for `resize`: there it is the shorter side, and the longer keeps the proportion. */
-export type SizeSetting = number | readonly [height: number, width: number];
+interface TransformSettings {
+  readonly resize: ResizeSetting;
+  readonly centerCrop: CenterCropSetting;
+  readonly randomCrop: RandomCropSetting;
+  readonly randomResizedCrop: RandomResizedCropSetting;
+  readonly randomHorizontalFlip: RandomHorizontalFlipSetting;
+  readonly randomRotation: RandomRotationSetting;
+  readonly colorJitter: ColorJitterSetting;
+  readonly randomErasing: RandomErasingSetting;
+  readonly cutout: CutoutSetting;
+}
+
+type TransformName = keyof TransformSettings;
 
 /** Exactly one member. */
-export interface TransformSetting {
-  /** Pillow's bilinear, to this size. */
-  readonly resize?: SizeSetting;
-  readonly centerCrop?: SizeSetting;
-  /** A window drawn uniformly. With `padding`, that many zero pixels are first put around the image. */
-  readonly randomCrop?: SizeSetting | { readonly size: SizeSetting; readonly padding?: number };
-  /** Flipped left to right with this probability. */
-  readonly randomHorizontalFlip?: number;
+export type TransformSetting = Partial<TransformSettings>;
+
+const TRANSFORMS: {
+  readonly [Name in TransformName]: (setting: TransformSettings[Name], input: TransformInput) => CompiledTransform;
+} = {
+  resize: compileResize,
+  centerCrop: compileCenterCrop,
+  randomCrop: compileRandomCrop,
+  randomResizedCrop: compileRandomResizedCrop,
+  randomHorizontalFlip: compileRandomHorizontalFlip,
+  randomRotation: compileRandomRotation,
+  colorJitter: compileColorJitter,
+  randomErasing: compileRandomErasing,
+  cutout: compileCutout,
+};
+
+/** Size after all `transforms` of an image of `size`. Throws `TransformError` for a transform that cannot be. */
+export function transformedSize(
+  transforms: readonly TransformSetting[],
+  size: ImageSize,
+  channels?: number,
+): ImageSize {
+  return compileSteps(transforms, size, channels).size;
 }
 
-/** A transform that cannot be: `index` is its place in the list. */
-export class TransformError extends Error {
-  readonly index: number;
-  constructor(index: number, message: string) {
-    super(message);
-    this.name = "TransformError";
-    this.index = index;
-  }
-}
-
-/** Size after all `transforms` of an image of `size`. Throws `TransformError` for a crop that does not fit. */
-export function transformedSize(transforms: readonly TransformSetting[], size: ImageSize): ImageSize {
-  return compileSteps(transforms, size).size;
-}
-
-/** A list made ready for images of one size: resize weights are computed once. */
-export interface ImageTransform {
-  readonly size: ImageSize;
-  apply(image: Image, rng: Rng): Image;
-}
-
-/** Throws `TransformError` as `transformedSize` does. */
-export function compileTransforms(transforms: readonly TransformSetting[], size: ImageSize): ImageTransform {
-  const { steps, size: outputSize } = compileSteps(transforms, size);
+/** Throws `TransformError` as `transformedSize` does. What `mean` erases with must be filled in (`fillInMean`). */
+export function compileTransforms(transforms: readonly TransformSetting[], size: ImageSize): CompiledTransform {
+  const { steps, size: outputSize } = compileSteps(transforms, size, undefined);
   return {
     size: outputSize,
     apply(image, rng) {
       if (image.height !== size[0] || image.width !== size[1])
         throw new Error(`an image of ${image.height} x ${image.width} where ${size[0]} x ${size[1]} was declared`);
-      return steps.reduce((current, step) => step(current, rng), image);
+      return steps.reduce((current, step) => step.apply(current, rng), image);
     },
   };
 }
 
-type Step = (image: Image, rng: Rng) => Image;
-
-function compileSteps(transforms: readonly TransformSetting[], size: ImageSize) {
-  const steps: Step[] = [];
-  let current = size;
-  for (const [index, transform] of transforms.entries()) {
-    const [step, next] = compileStep(transform, current, index);
-    steps.push(step);
-    current = next;
-  }
-  return { steps, size: current };
+/** `transforms` with numbers where they erase with the mean: `mean` of each channel, in units of 0..1. */
+export function fillInMean(
+  transforms: readonly TransformSetting[],
+  mean: readonly number[],
+): readonly TransformSetting[] {
+  const value = meanColor(mean);
+  return transforms.map(({ randomErasing, cutout, ...others }) => {
+    if (randomErasing !== undefined) {
+      const given = typeof randomErasing === "number" ? { probability: randomErasing } : randomErasing;
+      return { randomErasing: (given.value ?? "mean") === "mean" ? { ...given, value } : given };
+    }
+    if (cutout !== undefined) {
+      const given = typeof cutout === "number" ? { size: cutout } : cutout;
+      return { cutout: (given.value ?? "mean") === "mean" ? { ...given, value } : given };
+    }
+    return others;
+  });
 }
 
-function compileStep(transform: TransformSetting, size: ImageSize, index: number): [Step, ImageSize] {
-  if (transform.resize !== undefined) {
-    const to = resizedSize(transform.resize, size);
-    const plan = planResize(size, to);
-    return [(image) => resizeBilinear(image, plan), to];
-  }
-  if (transform.centerCrop !== undefined) {
-    const to = cropSize("centerCrop", transform.centerCrop, size, 0, index);
-    return [(image) => centerCrop(image, to), to];
-  }
-  if (transform.randomCrop !== undefined) {
-    const { size: setting, padding = 0 } = isSizeSetting(transform.randomCrop)
-      ? { size: transform.randomCrop }
-      : transform.randomCrop;
-    const to = cropSize("randomCrop", setting, size, padding, index);
-    const rows = size[0] + 2 * padding - to[0] + 1;
-    const columns = size[1] + 2 * padding - to[1] + 1;
-    return [
-      (image, rng) => {
-        const top = rng.integer(rows) - padding;
-        const left = rng.integer(columns) - padding;
-        return crop(image, top, left, to);
-      },
-      to,
-    ];
-  }
-  if (transform.randomHorizontalFlip !== undefined) {
-    const probability = transform.randomHorizontalFlip;
-    return [(image, rng) => (rng.uniform() < probability ? flipHorizontal(image) : image), size];
-  }
-  throw new TransformError(index, "a transform is one of resize, centerCrop, randomCrop, randomHorizontalFlip");
+function compileSteps(transforms: readonly TransformSetting[], size: ImageSize, channels: number | undefined) {
+  let input: TransformInput = { size, ...(channels === undefined ? {} : { channels }) };
+  const steps = transforms.map((transform, index) => {
+    const step = compileStep(transform, input, index);
+    input = { ...input, size: step.size };
+    return step;
+  });
+  return { steps, size: input.size };
 }
 
-function isSizeSetting(setting: SizeSetting | object): setting is SizeSetting {
-  return typeof setting === "number" || Array.isArray(setting);
-}
-
-/** torchvision's `Resize`: a number is the shorter side, the other one is truncated to a whole number. */
-function resizedSize(setting: SizeSetting, [height, width]: ImageSize): ImageSize {
-  if (typeof setting !== "number") return setting;
-  if (height <= width) return [setting, Math.trunc((setting * width) / height)];
-  return [Math.trunc((setting * height) / width), setting];
-}
-
-function cropSize(name: string, setting: SizeSetting, size: ImageSize, padding: number, index: number): ImageSize {
-  const to: ImageSize = typeof setting === "number" ? [setting, setting] : setting;
-  if (to[0] > size[0] + 2 * padding || to[1] > size[1] + 2 * padding) {
-    const padded = padding > 0 ? ` with ${padding} pixels of padding on each side` : "";
-    throw new TransformError(
-      index,
-      `${name} takes ${to[0]} x ${to[1]} pixels, but the image is ${size[0]} x ${size[1]} there${padded}`,
-    );
+function compileStep(transform: TransformSetting, input: TransformInput, index: number): CompiledTransform {
+  try {
+    for (const name of Object.keys(TRANSFORMS) as TransformName[])
+      if (transform[name] !== undefined) return compileNamed(name, transform[name], input);
+    throw new TransformProblem(`a transform is one of ${Object.keys(TRANSFORMS).join(", ")}`);
+  } catch (error) {
+    if (error instanceof TransformProblem) throw new TransformError(index, error);
+    throw error;
   }
-  return to;
+}
+
+function compileNamed<Name extends TransformName>(
+  name: Name,
+  setting: TransformSettings[Name],
+  input: TransformInput,
+): CompiledTransform {
+  return TRANSFORMS[name](setting, input);
 }

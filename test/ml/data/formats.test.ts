@@ -11,18 +11,17 @@ import {
   CIFAR100_COARSE_CLASSES,
   CIFAR100_FINE_CLASSES,
   type CifarFormat,
-  type CifarSplit,
   openCifar,
 } from "../../../src/ml/data/cifar.ts";
 import { openDataset } from "../../../src/ml/data/dataset.ts";
 import type { DecodeSettings } from "../../../src/ml/data/decode-image.ts";
 import { createDecoder } from "../../../src/ml/data/decoder.ts";
-import type { FileTree } from "../../../src/ml/data/file-tree.ts";
-import { readIdx } from "../../../src/ml/data/idx.ts";
+import { openIdx } from "../../../src/ml/data/idx.ts";
 import { findImages, writeImageFolder } from "../../../src/ml/data/image-folder.ts";
 import { planResize, resize } from "../../../src/ml/transforms/resize.ts";
 import { type BundledWorker, bundleWorker, temporaryFolder } from "../../bundle-worker.ts";
 import { makeTar } from "./make-archive.ts";
+import { collectSplit, memoryTree } from "./memory-tree.ts";
 import { folderSource } from "./tiny-dataset.ts";
 
 const folder = temporaryFolder();
@@ -34,17 +33,6 @@ afterAll(() => {
   worker.remove();
   folder.remove();
 });
-
-/** Files in memory as a tree. */
-function memoryTree(files: Readonly<Record<string, Uint8Array>>): FileTree {
-  return {
-    name: "data",
-    files: Object.entries(files).map(([path, bytes]) => ({ path, sizeBytes: bytes.length })),
-    async read(wanted, use) {
-      for (const [path, bytes] of Object.entries(files)) if (wanted.has(path)) await use(path, Buffer.from(bytes));
-    },
-  };
-}
 
 describe("CIFAR", () => {
   const tiny = (format: CifarFormat): CifarFormat => ({ ...format, recordsPerTrainFile: 2, recordsPerTestFile: 1 });
@@ -59,15 +47,7 @@ describe("CIFAR", () => {
         return Buffer.concat([Uint8Array.from(label), pixels]);
       }),
     );
-  const collect = async (split: CifarSplit) => {
-    const images = new Uint8Array(split.count * 3072);
-    const labels = new Int32Array(split.count);
-    await split.read((first, someImages, someLabels) => {
-      images.set(someImages, first * 3072);
-      labels.set(someLabels, first);
-    });
-    return { images, labels: [...labels] };
-  };
+  const collect = collectSplit;
   const cifar10 = (changed: Record<string, Uint8Array> = {}) =>
     memoryTree({
       // Not in the official order, as a tar may be.
@@ -149,28 +129,73 @@ describe("IDX", () => {
     });
 
   it("is read, packed or not", async () => {
-    const { train, test } = await readIdx(mnist());
-    expect(train).toEqual({
-      count: 2,
-      height: 1,
-      width: 3,
-      images: Uint8Array.of(1, 2, 3, 4, 5, 6),
-      labels: Int32Array.of(7, 0),
+    const { train, test, classNames } = await openIdx(mnist());
+    expect(train).toMatchObject({ count: 2, height: 1, width: 3, channels: 1 });
+    expect(await collectSplit(train)).toEqual({ images: Uint8Array.of(1, 2, 3, 4, 5, 6), labels: [7, 0] });
+    expect(await collectSplit(test)).toEqual({ images: Uint8Array.of(9, 8, 7), labels: [4] });
+    expect(classNames).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
+  });
+
+  it("is read under the names of the whole family", async () => {
+    const tree = memoryTree({
+      "gzip/emnist-digits-train-images-idx3-ubyte.gz": gzipSync(idx([1, 1, 1], [1])),
+      "gzip/emnist-digits-train-labels-idx1-ubyte.gz": gzipSync(idx([1], [2])),
+      "gzip/emnist-digits-test-images-idx3-ubyte.gz": gzipSync(idx([1, 1, 1], [3])),
+      "gzip/emnist-digits-test-labels-idx1-ubyte.gz": gzipSync(idx([1], [1])),
     });
-    expect(test).toMatchObject({ count: 1, labels: Int32Array.of(4) });
+    const { train, test, classNames } = await openIdx(tree, ["a", "b", "c"]);
+    expect([await collectSplit(train), await collectSplit(test)]).toEqual([
+      { images: Uint8Array.of(1), labels: [2] },
+      { images: Uint8Array.of(3), labels: [1] },
+    ]);
+    expect(classNames).toEqual(["a", "b", "c"]);
+    await expect(openIdx(tree, ["a", "b"])).rejects.toThrow("there are 2 class names, but the labels go up to 2");
+  });
+
+  it("comes in pieces where it is large", async () => {
+    // 3 images of 2 MiB: two to a piece of 4 MiB.
+    const [size, count] = [2 ** 21, 3];
+    const pixels = new Uint8Array(count * size).map((_, i) => (i / size) & 255);
+    const tree = mnist({
+      "train-images-idx3-ubyte.gz": gzipSync(
+        Buffer.concat([Buffer.from([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 8, 0, 0, 0, 4, 0]), pixels]),
+      ),
+      "train-labels-idx1-ubyte": idx([count], [0, 1, 2]),
+    });
+    const pieces: unknown[] = [];
+    await (await openIdx(tree)).train.read((first, images, labels) =>
+      pieces.push([first, images.length, images[0], images.at(-1), [...labels]]),
+    );
+    expect(pieces).toEqual([
+      [0, 2 * size, 0, 1, [0, 1]],
+      [2, size, 2, 2, [2]],
+    ]);
   });
 
   it("that contradicts itself is refused, by the file's name", async () => {
     const labels = "train-labels-idx1-ubyte";
-    await expect(readIdx(mnist({ [labels]: idx([3], [1, 2, 3]) }))).rejects.toThrow("2 train images, but 3 labels");
-    await expect(readIdx(mnist({ [labels]: idx([3], [1, 2]) }))).rejects.toThrow(
-      "3 values were announced, 2 are there",
+    await expect(openIdx(mnist({ [labels]: idx([3], [1, 2, 3]) }))).rejects.toThrow("2 train images, but 3 labels");
+    await expect(openIdx(mnist({ [labels]: idx([3], [1, 2]) }))).rejects.toThrow(
+      "3 values were announced, 2 are there (cut off?)",
     );
-    await expect(readIdx(mnist({ [labels]: idx([1, 2], [1, 2]) }))).rejects.toThrow(`${labels} in data is no IDX file`);
-    await expect(readIdx(mnist({ [labels]: gzipSync(idx([2], [1, 2])).subarray(0, 20) }))).rejects.toThrow(
+    await expect(openIdx(mnist({ [labels]: idx([2], [1, 2, 3]) }))).rejects.toThrow(
+      "2 values were announced, and more are there",
+    );
+    await expect(openIdx(mnist({ [labels]: idx([1, 2], [1, 2]) }))).rejects.toThrow(`${labels} in data is no IDX file`);
+    await expect(openIdx(mnist({ [labels]: Buffer.of(0, 0) }))).rejects.toThrow("it has 2 bytes");
+    await expect(openIdx(mnist({ [labels]: gzipSync(idx([2], [1, 2])).subarray(0, 20) }))).rejects.toThrow(
       "unexpected end",
     );
-    await expect(readIdx(memoryTree({}))).rejects.toThrow("data has no train-images-idx3-ubyte; it is empty");
+    // A size of billions is believed only as far as there are bytes.
+    await expect(openIdx(mnist({ [labels]: idx([0xffffffff], [1, 2]) }))).rejects.toThrow(
+      "4294967295 values were announced, 2 are there",
+    );
+    const images = "train-images-idx3-ubyte.gz";
+    const { train } = await openIdx(mnist({ [images]: gzipSync(idx([2, 1, 3], [1, 2, 3, 4, 5])) }));
+    await expect(collectSplit(train)).rejects.toThrow(
+      `${images} in data is no IDX file of bytes with 3 dimensions: 2 x 1 x 3 values were announced, 5 are there`,
+    );
+    await expect(openIdx(memoryTree({}))).rejects.toThrow("data has no train-images-idx3-ubyte; it is empty");
   });
 });
 

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { TransformError } from "../../../src/ml/transforms/compiled-transform.ts";
 import type { Image } from "../../../src/ml/transforms/image.ts";
-import { planResize, resizeBilinear } from "../../../src/ml/transforms/resize.ts";
+import { planResize, resize } from "../../../src/ml/transforms/resize.ts";
 import {
   compileTransforms,
-  TransformError,
   type TransformSetting,
   transformedSize,
 } from "../../../src/ml/transforms/transform-list.ts";
@@ -105,7 +105,7 @@ describe("resizing", () => {
           width: from[1],
           channels: 1,
         };
-        const resized = resizeBilinear(image, planResize(from, to));
+        const resized = resize(image, planResize(from, to));
         expect([resized.height, resized.width]).toEqual(to);
         expect(new Set(resized.data)).toEqual(new Set([value]));
       }),
@@ -115,12 +115,12 @@ describe("resizing", () => {
 
   it("does not touch an image that has the size already", () => {
     const image = numbered(7, 9);
-    expect(resizeBilinear(image, planResize([7, 9], [7, 9])).data).toBe(image.data);
+    expect(resize(image, planResize([7, 9], [7, 9])).data).toBe(image.data);
   });
 
   it("halves by the triangle filter's weights 1 3 3 1", () => {
     // Pillow: support 2, so an inner output pixel sees four input pixels with weights 1/8 3/8 3/8 1/8.
     const image: Image = { data: Uint8Array.of(0, 0, 80, 160, 0, 0), height: 1, width: 6, channels: 1 };
-    expect([...resizeBilinear(image, planResize([1, 6], [1, 3])).data]).toEqual([11, 90, 23]);
+    expect([...resize(image, planResize([1, 6], [1, 3])).data]).toEqual([11, 90, 23]);
   });
 });
