@@ -9,7 +9,6 @@ import {
   type Facts,
   type OutputPort,
   type StageContext,
-  StageFailure,
   type StageProblem,
 } from "../src/contract.ts";
 import {
@@ -21,6 +20,7 @@ import {
   type CifarFormat,
 } from "../src/ml/data/cifar.ts";
 import type { FileTree } from "../src/ml/data/file-tree.ts";
+import type { ImageSplits } from "../src/ml/data/image-split.ts";
 import type { FetchParams } from "./generated/fetch-params.ts";
 
 const output = (description: string): OutputPort => ({ kind: "dataset", visible: ["card.json"], description });
@@ -48,9 +48,11 @@ export const fetch = defineStage<FetchParams>({
       switch (ctx.params.dataset) {
         case "cifar10":
         case "cifar100":
-          return await writeCifar(ctx, tree);
-        case "idx":
-          return await writeIdx(ctx, tree);
+          return await writeSplits(ctx, await openCifarSplits(ctx, tree));
+        case "idx": {
+          const { openIdx } = await import("../src/ml/data/idx.ts");
+          return await writeSplits(ctx, await openIdx(tree, ctx.params.classNames));
+        }
         case "imageFolder":
           return await writeImages(ctx, tree);
       }
@@ -85,55 +87,31 @@ async function openSource(ctx: Context): Promise<FileTree> {
   return openArchive(path, name);
 }
 
-async function writeCifar(ctx: Context, tree: FileTree): Promise<void> {
+async function openCifarSplits({ params }: Context, tree: FileTree): Promise<ImageSplits> {
   const { openCifar } = await import("../src/ml/data/cifar.ts");
+  const classNames = classNamesOf(params)!;
+  const label = params.dataset === "cifar100" && params.labels === "fine" ? 1 : 0;
+  return { ...openCifar(tree, formatOf(params)!, label, classNames.length), classNames };
+}
+
+async function writeSplits(ctx: Context, { classNames, ...splits }: ImageSplits): Promise<void> {
   const { createImagesWriter } = await import("../src/ml/data/dataset-writer.ts");
-  const classNames = classNamesOf(ctx.params)!;
-  const label = ctx.params.dataset === "cifar100" && ctx.params.labels === "fine" ? 1 : 0;
-  const splits = openCifar(tree, formatOf(ctx.params)!, label, classNames.length);
   for (const name of ["train", "test"] as const) {
-    const { count, read } = splits[name];
-    const writer = createImagesWriter(ctx.outputs[name]!.folder, {
-      count,
-      height: 32,
-      width: 32,
-      channels: 3,
-      classNames,
-    });
+    const { count, height, width, channels, read } = splits[name];
+    const writer = createImagesWriter(ctx.outputs[name]!.folder, { count, height, width, channels, classNames });
     try {
       let done = 0;
       await read((first, images, labels) => {
         ctx.signal.throwIfAborted();
         writer.write(first, images, labels);
         done += labels.length;
-        ctx.progress({ phase: `unpacking ${name}`, done, total: count, unit: "images" });
+        ctx.progress({ phase: `writing ${name}`, done, total: count, unit: "images" });
       });
       writer.finish();
     } finally {
       writer.close();
     }
-    ctx.log(`${name}: ${count} images of 32 x 32 x 3 in ${classNames.length} classes`);
-  }
-}
-
-async function writeIdx(ctx: Context, tree: FileTree): Promise<void> {
-  const { readIdx } = await import("../src/ml/data/idx.ts");
-  const { createImagesWriter } = await import("../src/ml/data/dataset-writer.ts");
-  const splits = await readIdx(tree);
-  const highest = [...splits.train.labels, ...splits.test.labels].reduce((a, b) => Math.max(a, b), 0);
-  const classNames = ctx.params.classNames ?? Array.from({ length: highest + 1 }, (_, label) => String(label));
-  if (highest >= classNames.length)
-    throw new StageFailure(`there are ${classNames.length} class names, but the labels go up to ${highest}`);
-  for (const name of ["train", "test"] as const) {
-    const { count, height, width, images, labels } = splits[name];
-    const writer = createImagesWriter(ctx.outputs[name]!.folder, { count, height, width, channels: 1, classNames });
-    try {
-      writer.write(0, images, labels);
-      writer.finish();
-    } finally {
-      writer.close();
-    }
-    ctx.log(`${name}: ${count} images of ${height} x ${width} x 1 in ${classNames.length} classes`);
+    ctx.log(`${name}: ${count} images of ${height} x ${width} x ${channels} in ${classNames.length} classes`);
   }
 }
 

@@ -17,7 +17,7 @@ import type { FileTree, TreeFile } from "./file-tree.ts";
 
 export interface ArchiveLimits {
   readonly entries: number;
-  /** Of one file; it is read into memory. */
+  /** Of one file that is read into memory whole; others are streamed. */
   readonly fileBytes: number;
   readonly totalBytes: number;
   /** Unpacked by packed bytes, counted once more than `ratioFromBytes` are unpacked. */
@@ -45,32 +45,52 @@ export async function openArchive(path: string, name: string, limits = ARCHIVE_L
   await walk(each, async ({ path: entryPath, sizeBytes: entryBytes }) => {
     if (files.has(entryPath)) throw new DataError(`${name} holds ${quote(entryPath)} twice`);
     if (files.size >= limits.entries) throw new DataError(`${name} holds more than ${limits.entries} files`);
-    if (entryBytes > limits.fileBytes)
-      throw new DataError(
-        `${quote(entryPath)} in ${name} has ${entryBytes} bytes, more than the ${limits.fileBytes} allowed`,
-      );
     totalBytes += entryBytes;
     checkExpansion(each, totalBytes);
     files.set(entryPath, { path: entryPath, sizeBytes: entryBytes });
     return false;
   });
+  /** What the reader throws is no fault of the archive. */
+  const walkFor = async (wanted: ReadonlySet<string>, use: OnEntry) => {
+    let thrown: { readonly error: unknown } | undefined;
+    const handOn: OnEntry = async (file, pieces) => {
+      try {
+        return await use(file, pieces);
+      } catch (error) {
+        thrown = { error };
+        throw error;
+      }
+    };
+    await walk(each, async (entry) => wanted.has(entry.path), handOn).catch((error: unknown) => {
+      throw thrown === undefined ? error : thrown.error;
+    });
+  };
   return {
     name,
     files: [...files.values()],
     async read(wanted, use) {
-      // What the reader throws is no fault of the archive.
-      let thrown: { readonly error: unknown } | undefined;
-      const handOn: OnBytes = async ({ path: entryPath }, bytes) => {
-        try {
-          await use(entryPath, bytes);
-        } catch (error) {
-          thrown = { error };
-          throw error;
-        }
-      };
-      await walk(each, async (entry) => wanted.has(entry.path), handOn).catch((error: unknown) => {
-        throw thrown === undefined ? error : thrown.error;
+      for (const path of wanted) {
+        const { sizeBytes: fileBytes = 0 } = files.get(path) ?? {};
+        if (fileBytes > limits.fileBytes)
+          throw new DataError(
+            `${quote(path)} in ${name} has ${fileBytes} bytes, more than the ${limits.fileBytes} allowed`,
+          );
+      }
+      await walkFor(wanted, async ({ path: entryPath }, pieces) => {
+        const chunks: Buffer[] = [];
+        for await (const piece of pieces) chunks.push(piece);
+        await use(entryPath, Buffer.concat(chunks));
+        return undefined;
       });
+    },
+    async stream(wanted, use) {
+      let used: { readonly value: Awaited<ReturnType<typeof use>> } | undefined;
+      await walkFor(new Set([wanted]), async (_file, pieces) => {
+        used = { value: await use(pieces) };
+        return "stop";
+      });
+      if (used === undefined) throw new Error(`there is no file ${quote(wanted)} in ${name}`);
+      return used.value;
     },
   };
 }
@@ -86,9 +106,10 @@ interface ArchiveWalk {
 
 /** Whether the file's bytes are wanted. */
 type OnFile = (file: TreeFile) => Promise<boolean>;
-type OnBytes = (file: TreeFile, bytes: Buffer) => void | Promise<void>;
+/** Takes all of a file's pieces, or says that the rest of the archive is not wanted. */
+type OnEntry = (file: TreeFile, pieces: AsyncIterable<Buffer>) => Promise<"stop" | undefined>;
 
-async function walkTar(archive: ArchiveWalk, onFile: OnFile, onBytes?: OnBytes): Promise<void> {
+async function walkTar(archive: ArchiveWalk, onFile: OnFile, onEntry?: OnEntry): Promise<void> {
   const { path, name, gzip } = archive;
   let unpackedBytes = 0;
   let tail: Buffer = Buffer.alloc(0);
@@ -112,6 +133,8 @@ async function walkTar(archive: ArchiveWalk, onFile: OnFile, onBytes?: OnBytes):
     failure ??= error ?? undefined;
   });
   for (const stream of streams) stream.on("error", (error: Error) => (failure ??= error));
+  const rootCause = (error: unknown): Error =>
+    explain(failure instanceof DataError || !(error instanceof DataError) ? (failure ?? error) : error, name);
   try {
     for await (const entry of entries) {
       const { name: entryName, type, size = 0 } = entry.header;
@@ -123,24 +146,21 @@ async function walkTar(archive: ArchiveWalk, onFile: OnFile, onBytes?: OnBytes):
       if (type !== "file" && type !== "contiguous-file")
         throw new DataError(`${quote(entryName)} in ${name} is no plain file but a ${type ?? "thing of unknown type"}`);
       const file = { path: entryPath, sizeBytes: size };
-      if (await onFile(file)) await onBytes?.(file, await collect(entry, size));
-      else entry.resume();
+      if (!(await onFile(file)) || onEntry === undefined) entry.resume();
+      else if ((await onEntry(file, checked(entry, file, rootCause))) === "stop") return;
     }
     // A cut between two entries looks like an end to the parser, but every tar ends in zeros.
     if (tail.some((byte) => byte !== 0))
       throw new DataError(`${name} is cut off: it does not end as a tar archive does`);
   } catch (error) {
     entries.destroy();
-    throw explain(
-      failure instanceof DataError ? failure : error instanceof DataError ? error : (failure ?? error),
-      name,
-    );
+    throw rootCause(error);
   } finally {
     for (const stream of streams) stream.destroy();
   }
 }
 
-async function walkZip(archive: ArchiveWalk, onFile: OnFile, onBytes?: OnBytes): Promise<void> {
+async function walkZip(archive: ArchiveWalk, onFile: OnFile, onEntry?: OnEntry): Promise<void> {
   const { path, name } = archive;
   let zip: ZipFile | undefined;
   try {
@@ -151,10 +171,15 @@ async function walkZip(archive: ArchiveWalk, onFile: OnFile, onBytes?: OnBytes):
       checkPlain(entry, name);
       if (entry.fileName.endsWith("/")) continue;
       const file = { path: entryPath, sizeBytes: entry.uncompressedSize };
-      if (!(await onFile(file)) || onBytes === undefined) continue;
-      const bytes = await collect(await zip.openReadStreamPromise(entry), entry.uncompressedSize);
-      if (crc32(bytes) !== entry.crc32) throw new Error(`the checksum of ${quote(entry.fileName)} does not match`);
-      await onBytes(file, bytes);
+      if (!(await onFile(file)) || onEntry === undefined) continue;
+      const stream = await zip.openReadStreamPromise(entry);
+      if (
+        (await onEntry(
+          file,
+          checked(stream, file, (error) => explain(error, name), entry.crc32),
+        )) === "stop"
+      )
+        return;
     }
   } catch (error) {
     throw explain(error, name);
@@ -191,16 +216,28 @@ function checkExpansion({ name, limits, sizeBytes }: ArchiveWalk, unpackedBytes:
     );
 }
 
-async function collect(stream: AsyncIterable<unknown>, sizeBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+/** An entry's bytes, which must be as many as it announces, and add up to its checksum. */
+async function* checked(
+  stream: AsyncIterable<unknown>,
+  { path, sizeBytes }: TreeFile,
+  explained: (error: unknown) => Error,
+  checksum?: number,
+): AsyncGenerator<Buffer> {
   let length = 0;
-  for await (const chunk of stream) {
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > sizeBytes) break;
+  let crc = 0;
+  try {
+    for await (const chunk of stream) {
+      const piece = chunk as Buffer;
+      length += piece.length;
+      if (length > sizeBytes) break;
+      if (checksum !== undefined) crc = crc32(piece, crc);
+      yield piece;
+    }
+    if (length !== sizeBytes) throw new Error(`an entry has ${length} bytes where ${sizeBytes} were announced`);
+    if (checksum !== undefined && crc !== checksum) throw new Error(`the checksum of ${quote(path)} does not match`);
+  } catch (error) {
+    throw explained(error);
   }
-  if (length !== sizeBytes) throw new Error(`an entry has ${length} bytes where ${sizeBytes} were announced`);
-  return Buffer.concat(chunks);
 }
 
 async function readHead(path: string): Promise<{ readonly head: Buffer; readonly sizeBytes: number }> {

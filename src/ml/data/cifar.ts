@@ -5,6 +5,7 @@
  */
 import { DataError } from "./data-error.ts";
 import { type FileTree, findFile } from "./file-tree.ts";
+import type { ImageSplit, ImageSplits } from "./image-split.ts";
 
 export interface CifarFormat {
   readonly url: string;
@@ -60,26 +61,20 @@ export const CIFAR100_FINE_CLASSES: readonly string[] = (
   "wolf woman worm"
 ).split(" ");
 
-export interface CifarSplit {
-  readonly count: number;
-  /** Hands on whole files' records in the official order: uint8 [n, 32, 32, 3] and labels, from image `first` on. */
-  read(use: (first: number, images: Uint8Array, labels: Int32Array) => void): Promise<void>;
-}
-
-/** `label` is which label byte counts. Throws `DataError` where a file is missing, of a wrong size, or has a wrong label. */
+/** In the official order. `label` is which label byte counts. Throws `DataError` where a file is missing, of a wrong size, or has a wrong label. */
 export function openCifar(
   tree: FileTree,
   format: CifarFormat,
   label: 0 | 1,
   classes: number,
-): { readonly train: CifarSplit; readonly test: CifarSplit } {
+): Pick<ImageSplits, "train" | "test"> {
   if (tree.files.some(({ path }) => /(^|\/)(data_batch_1|train)$/.test(path)))
     throw new DataError(
       `${tree.name} is the version of CIFAR for Python`,
       "take the binary version, as its authors call it",
     );
   const recordBytes = format.labelBytes + PIXELS;
-  const splitOf = (names: readonly string[], records: number): CifarSplit => {
+  const splitOf = (names: readonly string[], records: number): ImageSplit => {
     const files = names.map((name) => findFile(tree, (fileName) => fileName === name, name));
     for (const { path, sizeBytes } of files)
       if (sizeBytes !== records * recordBytes)
@@ -89,6 +84,9 @@ export function openCifar(
     const places = new Map(files.map(({ path }, i) => [path, i * records]));
     return {
       count: files.length * records,
+      height: CIFAR_SIZE,
+      width: CIFAR_SIZE,
+      channels: 3,
       read: (use) =>
         tree.read(new Set(places.keys()), (path, bytes) => {
           const { images, labels } = unpack(bytes, records, format.labelBytes, label);

@@ -2,6 +2,7 @@
  * Files by path, wherever they are: in a folder or in an archive. Nothing of an archive is ever unpacked to the disk, so
  * a hostile path in it has nowhere to go; it is refused all the same (`archive.ts`).
  */
+import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { DataError } from "./data-error.ts";
 
@@ -20,6 +21,13 @@ export interface FileTree {
    * the promise that `use` returns.
    */
   read(wanted: ReadonlySet<string>, use: (path: string, bytes: Buffer) => void | Promise<void>): Promise<void>;
+  /**
+   * Hands on the bytes of one file piece by piece, so it may be larger than memory. `use` may stop early; what it throws
+   * comes out as it is.
+   */
+  stream<T>(path: string, use: (pieces: AsyncIterable<Buffer>) => Promise<T>): Promise<T>;
+  /** Where a file lies on the disk, where it lies there by itself. */
+  pathOf?(path: string): string;
 }
 
 /** What is read of an artifact that is a folder of the user's. */
@@ -35,6 +43,8 @@ export function openFolder(name: string, source: FolderSource): FileTree {
     async read(wanted, use) {
       for (const { path } of source.files) if (wanted.has(path)) await use(path, await readFile(source.path(path)));
     },
+    stream: (path, use) => use(createReadStream(source.path(path))),
+    pathOf: (path) => source.path(path),
   };
 }
 

@@ -61,6 +61,46 @@ describe("an archive", () => {
     }
   });
 
+  it("hands on a file piece by piece, and stops early", async () => {
+    const large = new Uint8Array(300_000).map((_, i) => i % 251);
+    const entries = [
+      { name: "a", content: "1" },
+      { name: "large", content: large },
+      { name: "z", content: "2" },
+    ];
+    const tar = await makeTar(entries);
+    for (const bytes of [tar, gzipSync(tar), makeZip(entries)]) {
+      const tree = await openBytes(bytes);
+      const lengths: number[] = [];
+      const whole = await tree.stream("large", async (pieces) => {
+        const all: Buffer[] = [];
+        for await (const piece of pieces) all.push(piece);
+        lengths.push(...all.map(({ length }) => length));
+        return Buffer.concat(all);
+      });
+      expect(whole.equals(large)).toBe(true);
+      expect(lengths.length).toBeGreaterThan(1);
+      const first = await tree.stream("large", async (pieces) => {
+        for await (const piece of pieces) return piece[7];
+        return undefined;
+      });
+      expect(first).toBe(7);
+      const reason = new Error("the reader's own");
+      await expect(
+        tree.stream("large", async () => {
+          throw reason;
+        }),
+      ).rejects.toBe(reason);
+      await expect(tree.stream("nothing", async () => 1)).rejects.toThrow('there is no file "nothing" in data');
+    }
+    const damaged = await openBytes(makeZip([{ name: "a", content: "x", checksum: 1 }]));
+    await expect(
+      damaged.stream("a", async (pieces) => {
+        for await (const _ of pieces);
+      }),
+    ).rejects.toThrow('data is damaged: the checksum of "a" does not match');
+  });
+
   it.each([
     ["a way up", "a/../../x", "leads out of the archive"],
     ["an absolute path", "/etc/passwd", "is no relative path"],
@@ -116,7 +156,12 @@ describe("an archive", () => {
       { name: "c", content: "1" },
     ]);
     await expect(openBytes(tar, { entries: 2 })).rejects.toThrow("more than 2 files");
-    await expect(openBytes(tar, { fileBytes: 1 })).rejects.toThrow('"b" in data has 2 bytes, more than the 1 allowed');
+    const tree = await openBytes(tar, { fileBytes: 1 });
+    await expect(tree.read(new Set(["a", "b"]), () => {})).rejects.toThrow(
+      '"b" in data has 2 bytes, more than the 1 allowed',
+    );
+    // What is never whole in memory may be as large as it likes.
+    expect(await tree.stream("b", collectText)).toBe("22");
     await expect(openBytes(tar, { totalBytes: 3 })).rejects.toThrow("more than the 3 bytes allowed");
   });
 
@@ -170,8 +215,15 @@ describe("an archive", () => {
   });
 });
 
+async function collectText(pieces: AsyncIterable<Buffer>): Promise<string> {
+  let text = "";
+  for await (const piece of pieces) text += piece.toString("utf8");
+  return text;
+}
+
 describe("crc32", () => {
   it("gives the check value of its specification", () => {
     expect(crc32(Buffer.from("123456789"))).toBe(0xcbf43926);
+    expect(crc32(Buffer.from("6789"), crc32(Buffer.from("12345")))).toBe(0xcbf43926);
   });
 });
