@@ -6,7 +6,8 @@ import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
 import util from "node:util";
 import { environmentFolder } from "../places.mjs";
-import { MEAN, makeLabels, makePixels, peakBytes, reply, request, STD, startStopwatch } from "./process.mjs";
+import { peakBytes, reply, request, startStopwatch } from "./process.mjs";
+import { MEAN, makeLabels, makePixels, STD } from "./training.mjs";
 
 // tfjs-node calls two functions that Node 23 dropped.
 util.isNullOrUndefined ??= (value) => value === null || value === undefined;

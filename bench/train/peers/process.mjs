@@ -1,16 +1,8 @@
-/** What every peer in Node does alike: reads its request, makes its images, counts its time and replies once. */
+/** What every peer in Node does alike: reads its request, counts its time and replies once. */
 import { readFileSync } from "node:fs";
 
 /** One piece of work: a case of cases.mjs with the settings of the peer. */
 export const request = JSON.parse(process.argv[2]);
-
-export const MEAN = [0.4914, 0.4822, 0.4465];
-export const STD = [0.247, 0.2435, 0.2616];
-
-/** uint8 [count, height, width, 3], the same in every process. */
-export const makePixels = (count, [height, width]) =>
-  Uint8Array.from({ length: count * height * width * 3 }, (_, i) => Math.imul(i, 2654435761) >>> 24);
-export const makeLabels = (count) => Int32Array.from({ length: count }, (_, i) => i % 10);
 
 /** The most memory this process ever held. */
 export function peakBytes() {

@@ -2,27 +2,34 @@
  * Our side, by the product's own paths: steps are those of `trainModel`, evaluation is `evaluateNetwork`, batches come
  * from `createLoader`. Started by run.mjs with one request.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { importProduct } from "../places.mjs";
-import { MEAN, makeLabels, makePixels, peakBytes, reply, request, STD, startStopwatch } from "./process.mjs";
+import { peakBytes, reply, request, startStopwatch } from "./process.mjs";
+import {
+  createNetwork,
+  createTraining,
+  MEAN,
+  makeLabels,
+  makePixels,
+  openEngine,
+  repeatOneBatch,
+  STD,
+} from "./training.mjs";
 
 const ml = await importProduct();
 const { kind, batch, size, threads, settings } = request;
-const ENDLESS = 1e6;
 
 if (kind === "load") await measureLoader();
 else await measureNetwork();
 
 async function measureNetwork() {
-  const engine = await openEngine();
+  const engine = await openOrRefuse();
   if (engine === undefined) return;
-  const model = ml.describeModel({ ...request.model, numClasses: 10 });
-  const network = ml.createNetwork(engine, model);
-  network.loadStateDict(ml.initialState(model, 1));
+  const network = createNetwork(ml, engine, request.model);
   const stopwatch = startStopwatch();
-  const source = kind === "wait" ? openWorkers().source : repeatOneBatch();
+  const source = kind === "wait" ? openWorkers().source : repeatOneBatch(batch, size);
   let mark;
   const afterStep = () => {
     const done = stopwatch.lap();
@@ -37,7 +44,7 @@ async function measureNetwork() {
     return new Promise(() => {}); // the process ends here
   };
   if (kind === "evaluate") await ml.evaluateNetwork({ engine, network, source, beforeBatch: beforeBatch(afterStep) });
-  else await ml.trainModel(training(engine, network, source, afterStep));
+  else await ml.trainModel(createTraining(ml, { engine, network, source, batch, onStep: afterStep }));
 }
 
 /** `evaluateNetwork` asks before each batch: the first time, nothing has been done yet. */
@@ -46,39 +53,6 @@ function beforeBatch(afterStep) {
   return () => {
     if (!first) return afterStep();
     first = false;
-  };
-}
-
-function training(engine, network, source, afterStep) {
-  const schema = JSON.parse(readFileSync(new URL("../../../schemas/train.schema.json", import.meta.url), "utf8"));
-  const params = {
-    ...{ epochs: 1, batchSize: batch, seed: 1, trainAccuracy: "none", select: "last", logInterval: 0 },
-    optimizer: { type: "sgd", learningRate: 0.01, momentum: 0.9 },
-    schedule: { type: "constant" },
-  };
-  return {
-    ...{ engine, network, train: source },
-    settings: ml.fitSchema(schema, params).value,
-    checkpoints: { find: async () => undefined, save: async () => {}, drop: async () => {} },
-    signal: new AbortController().signal,
-    now: () => performance.now(),
-    onStep: afterStep,
-  };
-}
-
-/** A loader that always has the same batch ready, so that steps alone are measured. */
-function repeatOneBatch() {
-  const [height, width] = size;
-  const indices = Int32Array.from({ length: batch }, (_, i) => i);
-  const one = { images: makePixels(batch, size), labels: makeLabels(batch), indices, shape: [batch, height, width, 3] };
-  return {
-    loader: {
-      ...{ batchesPerEpoch: ENDLESS, imagesPerEpoch: ENDLESS * batch, waitedMs: () => 0, close: async () => {} },
-      async *epoch() {
-        for (let i = 0; i < ENDLESS; i++) yield one;
-      },
-    },
-    ...{ mean: MEAN, std: STD },
   };
 }
 
@@ -122,12 +96,9 @@ async function measureLoader() {
 }
 
 /** Undefined, and a reply, where the engine refuses the settings: that variant is then left out by name. */
-async function openEngine() {
-  const { engine: name = "native", ...numerics } = settings;
-  const choice = ml.resolveEngine(name);
-  if ("problem" in choice) throw new Error(`${choice.problem}; ${choice.help}`);
+async function openOrRefuse() {
   try {
-    return await ml.openEngine(name, { threads, precision: "float32", ...numerics, folder: choice.folder });
+    return await openEngine(ml, threads, settings);
   } catch (error) {
     if (error.name !== "UnsupportedOnEngine") throw error;
     reply({ refused: error.message });
