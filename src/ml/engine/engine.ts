@@ -162,8 +162,11 @@ export interface Engine {
     x: Tensor,
     weight: Variable,
   ): { readonly dx: Tensor; readonly dweight: Tensor; readonly dbias: Tensor };
-  /** Mean cross-entropy of softmax(logits [n, c]) against labels [n] (int32), and its gradient to the logits. `loss` is []. */
-  softmaxCrossEntropy(logits: Tensor, labels: Tensor): { readonly loss: Tensor; readonly dlogits: Tensor };
+  /**
+   * Mean cross-entropy of softmax(logits [n, c]), and its gradient to the logits. `loss` is []. `targets` are labels [n]
+   * (int32), or probabilities [n, c] (float32) whose rows sum to one, as PyTorch's CrossEntropyLoss takes either.
+   */
+  softmaxCrossEntropy(logits: Tensor, targets: Tensor): { readonly loss: Tensor; readonly dlogits: Tensor };
   softmax(logits: Tensor): Tensor;
 
   // -- images ---------------------------------------------------------------------------------------------------------

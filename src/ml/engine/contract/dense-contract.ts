@@ -1,4 +1,6 @@
 /** What every engine's dense layer, loss and image normalisation must do. */
+
+import type { Tensor } from "../engine.ts";
 import { checkEqual } from "./check.ts";
 import type { Values } from "./reference.ts";
 import * as reference from "./reference.ts";
@@ -63,6 +65,44 @@ export function denseCases(): readonly ContractCase[] {
         await bench.expectResult(loss, expected.loss, "loss");
         await bench.expectResult(dlogits, expected.dlogits, "dlogits");
       });
+
+      for (const [what, spread, offset] of [
+        ["ordinary logits", 1, 0],
+        ["logits so large that a naive exponential overflows", 1000, 0],
+        ["logits so far below zero that it underflows", 3, -1000],
+      ] as const)
+        add(`${what} against probabilities give the right loss and gradient`, async (bench) => {
+          const u = drawn("logits", 6, 5);
+          const logits: Values = { shape: u.shape, data: u.data.map((value) => Math.fround(value * spread + offset)) };
+          const targets = probabilities("targets", 6, 5);
+          const expected = reference.softmaxCrossEntropyOfProbabilities(logits, targets);
+          const { loss, dlogits } = bench.engine.softmaxCrossEntropy(bench.tensor(logits), bench.tensor(targets));
+          await bench.expectResult(loss, expected.loss, "loss");
+          await bench.expectResult(dlogits, expected.dlogits, "dlogits");
+        });
+
+      add("a probability of one is a label", async (bench) => {
+        const logits = drawn("logits", 3, 4);
+        const targets: Values = { shape: [3, 4], data: Float64Array.of(0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1) };
+        const expected = reference.softmaxCrossEntropy(logits, [1, 0, 3]);
+        const { loss, dlogits } = bench.engine.softmaxCrossEntropy(bench.tensor(logits), bench.tensor(targets));
+        await bench.expectResult(loss, expected.loss, "loss");
+        await bench.expectResult(dlogits, expected.dlogits, "dlogits");
+      });
+
+      add("targets that are not one per image are refused", async (bench) => {
+        const logits = bench.tensor(drawn("logits", 3, 4));
+        const refused = (targets: Tensor) => {
+          try {
+            bench.engine.softmaxCrossEntropy(logits, targets);
+          } catch {
+            return true;
+          }
+          return false;
+        };
+        checkEqual(refused(bench.tensor(probabilities("one row", 1, 4))), true, "probabilities of one image refused");
+        checkEqual(refused(bench.keep(bench.engine.upload(Int32Array.of(1, 2), [2]))), true, "labels of two refused");
+      });
     }),
 
     ...casesOf("images", (add) => {
@@ -81,4 +121,11 @@ export function denseCases(): readonly ContractCase[] {
       });
     }),
   ];
+}
+
+/** Rows in (0, 1) that sum to one, as float32 holds them. */
+function probabilities(name: string, rows: number, classes: number): Values {
+  const { shape, data } = drawnBetween(0.05, 1, name, rows, classes);
+  const sumOf = (row: number) => data.subarray(row * classes, (row + 1) * classes).reduce((a, b) => a + b, 0);
+  return { shape, data: data.map((value, i) => Math.fround(value / sumOf(Math.floor(i / classes)))) };
 }

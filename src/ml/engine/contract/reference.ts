@@ -3,7 +3,7 @@
  * alone, sharing no code with any engine. Gradients are the definitions' adjoints; `reference.test.ts` holds them to
  * finite differences.
  */
-import type { AdamSettings, ConvGeometry, PoolGeometry, SgdSettings, Shape } from "../engine.ts";
+import type { AdamSettings, ConvGeometry, PoolGeometry, RmspropSettings, SgdSettings, Shape } from "../engine.ts";
 
 export interface Values {
   readonly shape: Shape;
@@ -339,13 +339,20 @@ export function softmax(logits: Values): Values {
 }
 
 export function softmaxCrossEntropy(logits: Values, labels: readonly number[]) {
-  const rows = rowsOf(logits);
-  const loss = rows.reduce((sum, row, i) => sum + logSumExp(row) - row[labels[i]!]!, 0) / rows.length;
   const classes = logits.shape[1]!;
-  const dlogits = map(
-    softmax(logits),
-    (p, i) => (p - (labels[Math.floor(i / classes)] === i % classes ? 1 : 0)) / rows.length,
-  );
+  const data = Float64Array.from(logits.data, (_, i) => (labels[Math.floor(i / classes)] === i % classes ? 1 : 0));
+  return softmaxCrossEntropyOfProbabilities(logits, { shape: logits.shape, data });
+}
+
+/** -sum(targets log(softmax(logits))), the mean over rows. */
+export function softmaxCrossEntropyOfProbabilities(logits: Values, targets: Values) {
+  const [rows, expected] = [rowsOf(logits), rowsOf(targets)];
+  const loss =
+    rows.reduce((sum, row, i) => {
+      const whole = logSumExp(row);
+      return sum + row.reduce((own, logit, c) => own + expected[i]![c]! * (whole - logit), 0);
+    }, 0) / rows.length;
+  const dlogits = map(softmax(logits), (p, i) => (p - targets.data[i]!) / rows.length);
   return { loss: { shape: [], data: Float64Array.of(loss) } satisfies Values, dlogits };
 }
 
@@ -377,4 +384,37 @@ export function adamStep(
   const correctedM = m / (1 - beta1 ** step);
   const correctedV = v / (1 - beta2 ** step);
   return { weight: decayed - (learningRate * correctedM) / (Math.sqrt(correctedV) + epsilon), first: m, second: v };
+}
+
+/** A weight and its slots under PyTorch's RMSprop; what the form has no slot for is undefined. */
+export interface RmspropState {
+  readonly weight: number;
+  readonly meanSquare: number;
+  readonly meanGradient: number | undefined;
+  readonly velocity: number | undefined;
+}
+
+/** PyTorch's RMSprop on one element, as its documentation writes it. */
+export function rmspropStep(state: RmspropState, gradient: number, settings: RmspropSettings): RmspropState {
+  const { learningRate, alpha, epsilon, momentum, weightDecay } = settings;
+  const g = gradient + weightDecay * state.weight;
+  const meanSquare = alpha * state.meanSquare + (1 - alpha) * g ** 2;
+  const meanGradient = state.meanGradient === undefined ? undefined : alpha * state.meanGradient + (1 - alpha) * g;
+  const scaled = g / (Math.sqrt(meanSquare - (meanGradient ?? 0) ** 2) + epsilon);
+  const velocity = state.velocity === undefined ? undefined : momentum * state.velocity + scaled;
+  return { weight: state.weight - learningRate * (velocity ?? scaled), meanSquare, meanGradient, velocity };
+}
+
+// -- whole gradients --------------------------------------------------------------------------------------------------
+
+export function scale(x: Values, factor: number): Values {
+  return map(x, (value) => value * factor);
+}
+
+export function clamp(x: Values, limit: number): Values {
+  return map(x, (value) => (Math.abs(value) <= limit ? value : Math.sign(value) * limit));
+}
+
+export function sumOfSquares(x: Values): Values {
+  return { shape: [], data: Float64Array.of(x.data.reduce((sum, value) => sum + value ** 2, 0)) };
 }

@@ -337,14 +337,35 @@ class NativeEngine implements Engine {
     };
   }
 
-  softmaxCrossEntropy(logits: Tensor, labels: Tensor) {
+  /** What goes into a product, in the engine's precision. */
+  #factor(x: Tensor): number {
+    return this.#memory.held(x, "NHWC", this.#format);
+  }
+
+  #weights(weight: Variable): number {
+    return this.#format === FLOAT ? this.#memory.read(weight) : this.#memory.readRounded(weight);
+  }
+
+  /** What comes out of a product, in float32. Frees `id` where that is another tensor. */
+  #float(id: number): number {
+    return this.#format === FLOAT ? id : this.#ops.freeing(this.#ops.cast(id, FLOAT), id);
+  }
+
+  softmaxCrossEntropy(logits: Tensor, targets: Tensor) {
     const ops = this.#ops;
+    const labels = targets.dtype === "int32";
+    const expected = labels ? logits.shape.slice(0, 1) : logits.shape;
+    // The op for probabilities would stretch one row over all images.
+    if (targets.dtype === "uint8" || targets.shape.join() !== expected.join())
+      throw new Error(
+        `softmaxCrossEntropy: logits [${logits.shape}] have no targets ${targets.dtype} [${targets.shape}]`,
+      );
     const [losses, gradients] = ops.many(
-      "SparseSoftmaxCrossEntropyWithLogits",
+      labels ? "SparseSoftmaxCrossEntropyWithLogits" : "SoftmaxCrossEntropyWithLogits",
       2,
-      [FLOAT_T, LABELS],
+      labels ? [LABELS] : NONE,
       this.#memory.own(logits).id,
-      this.#memory.own(labels).id,
+      this.#memory.own(targets).id,
     ) as [number, number];
     const loss = ops.freeing(ops.reduce("Mean", losses, [0], false), losses);
     const dlogits = ops.freeing(ops.multiply(gradients, ops.scalar(1 / logits.shape[0]!)), gradients);

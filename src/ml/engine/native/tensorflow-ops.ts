@@ -46,12 +46,30 @@ export const POSITIONS_INT64: readonly OpAttribute[] = [
   { name: "Targmax", type: ATTR_TYPE, value: INT64 },
   WHOLE_BATCH,
 ];
-const INT32_SHAPE: OpAttribute = { name: "Tshape", type: ATTR_TYPE, value: INT32 };
-const INT32_AXES: OpAttribute = { name: "Tidx", type: ATTR_TYPE, value: INT32 };
-const INT32_INDEX: OpAttribute = { name: "Index", type: ATTR_TYPE, value: INT32 };
-const NO_TRUNCATION: OpAttribute = { name: "Truncate", type: ATTR_BOOL, value: false };
+export const NONE: readonly OpAttribute[] = [];
+const CASTS: Readonly<Record<number, readonly OpAttribute[]>> = Object.fromEntries(
+  [FLOAT, INT32, UINT8, INT64, BFLOAT16].map((to) => [
+    to,
+    [
+      { name: "DstT", type: ATTR_TYPE, value: to },
+      { name: "Truncate", type: ATTR_BOOL, value: false },
+    ],
+  ]),
+);
+const KEEP_AXES: readonly OpAttribute[] = [{ name: "keep_dims", type: ATTR_BOOL, value: true }];
+const DROP_AXES: readonly OpAttribute[] = [{ name: "keep_dims", type: ATTR_BOOL, value: false }];
+/** At [transposed a + 2 transposed b]. */
+const PRODUCTS = transpositions("transpose_a", "transpose_b");
+const BATCH_PRODUCTS = transpositions("adj_x", "adj_y");
 
-/** How many changing scalars (learning rates) are kept before they are uploaded anew. */
+function transpositions(a: string, b: string): readonly (readonly OpAttribute[])[] {
+  return [0, 1, 2, 3].map((which) => [
+    { name: a, type: ATTR_BOOL, value: which % 2 === 1 },
+    { name: b, type: ATTR_BOOL, value: which >= 2 },
+  ]);
+}
+
+/** How many changing scalars (learning rates) are kept. */
 const SCALARS_KEPT = 256;
 
 export class TensorflowOps {
@@ -102,15 +120,23 @@ export class TensorflowOps {
     return this.#constant(`f${key}`, () => this.binding.createTensor(shape, FLOAT, make()));
   }
 
+  matrix(key: string, make: () => readonly (readonly number[])[]): number {
+    return this.#constant(`m${key}`, () => {
+      const rows = make();
+      return this.binding.createTensor([rows.length, rows[0]!.length], FLOAT, Float32Array.from(rows.flat()));
+    });
+  }
+
   scalar(value: number): number {
-    const known = this.#scalars.get(value);
-    if (known !== undefined) return known;
-    if (this.#scalars.size >= SCALARS_KEPT) {
-      this.free(...this.#scalars.values());
-      this.#scalars.clear();
-    }
-    const id = this.binding.createTensor([], FLOAT, Float32Array.of(value));
+    // The one used longest ago makes room: never one that the op at hand has just asked for.
+    const id = this.#scalars.get(value) ?? this.binding.createTensor([], FLOAT, Float32Array.of(value));
+    this.#scalars.delete(value);
     this.#scalars.set(value, id);
+    if (this.#scalars.size > SCALARS_KEPT) {
+      const [oldest, oldestId] = this.#scalars.entries().next().value!;
+      this.#scalars.delete(oldest);
+      this.free(oldestId);
+    }
     return id;
   }
 

@@ -32,6 +32,27 @@ export function softmaxCrossEntropy(
   return { loss: loss / n, dlogits };
 }
 
+/** The mean over rows of log(sum(exp(logits))) - sum(targets logits), where rows of `targets` sum to one, and its gradient (softmax - targets) / n. */
+export function softmaxCrossEntropyOfProbabilities(
+  logits: Reals,
+  targets: Reals,
+  classes: number,
+): { readonly loss: number; readonly dlogits: Reals } {
+  const n = logits.length / classes;
+  const dlogits = zerosLike(logits, logits.length);
+  let loss = 0;
+  for (let row = 0; row < logits.length; row += classes) {
+    const { shift, sum } = exponentialSum(logits, row, classes);
+    for (let i = row; i < row + classes; i++) {
+      const target = targets[i]!;
+      // What has no probability counts nothing, even at a logit of minus infinity.
+      if (target !== 0) loss += target * (Math.log(sum) + shift - logits[i]!);
+      dlogits[i] = (Math.exp(logits[i]! - shift) / sum - target) / n;
+    }
+  }
+  return { loss: loss / n, dlogits };
+}
+
 function exponentialSum(logits: Reals, row: number, classes: number): { readonly shift: number; readonly sum: number } {
   let shift = logits[row]!;
   for (let i = row + 1; i < row + classes; i++) shift = Math.max(shift, logits[i]!);

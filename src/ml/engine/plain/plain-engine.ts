@@ -6,7 +6,7 @@
 import type { Engine, EngineName, Shape, Tensor, TensorArray, Variable } from "../engine.ts";
 import { type ConvolutionInputs, conv2d, conv2dGradient } from "./convolution.ts";
 import { dense, denseGradient } from "./dense.ts";
-import { softmax, softmaxCrossEntropy } from "./loss.ts";
+import { softmax, softmaxCrossEntropy, softmaxCrossEntropyOfProbabilities } from "./loss.ts";
 import type { Multiply } from "./matrix.ts";
 import * as normalisation from "./normalisation.ts";
 import * as pointwise from "./pointwise.ts";
@@ -187,12 +187,16 @@ export function openPlainEngine(parts: PlainEngineParts): PlainEngine {
       const { dx, dweight, dbias } = denseGradient(read(dy), read(x), read(weight), n, multiply);
       return { dx: make(dx, x.shape), dweight: make(dweight, weight.shape), dbias: make(dbias, [outputs]) };
     },
-    softmaxCrossEntropy(logits, labels) {
+    softmaxCrossEntropy(logits, targets) {
       const [n = 0, classes = 0] = logits.shape;
-      const indices = storage.data(labels);
-      if (!(indices instanceof Int32Array)) throw new TypeError(`labels are int32, not ${labels.dtype}`);
-      checkSameShape("softmaxCrossEntropy", labels.shape, [n]);
-      const { loss, dlogits } = softmaxCrossEntropy(read(logits), indices, classes);
+      const given = storage.data(targets);
+      if (given instanceof Uint8Array)
+        throw new TypeError(`targets are int32 labels or float32 probabilities, not ${targets.dtype}`);
+      checkSameShape("softmaxCrossEntropy", targets.shape, given instanceof Int32Array ? [n] : [n, classes]);
+      const { loss, dlogits } =
+        given instanceof Int32Array
+          ? softmaxCrossEntropy(read(logits), given, classes)
+          : softmaxCrossEntropyOfProbabilities(read(logits), given, classes);
       return { loss: make(parts.copyTensor(Float64Array.of(loss)), []), dlogits: make(dlogits, logits.shape) };
     },
     softmax: (logits) => make(softmax(read(logits), logits.shape[1] ?? 1), logits.shape),
