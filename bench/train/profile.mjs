@@ -26,15 +26,17 @@ const { values: flags } = parseArgs({
   },
 });
 const { threads } = DEFAULTS;
-if (process.env.TF_NUM_INTRAOP_THREADS === String(threads)) await profile();
-else await startWithEnvironment();
 
 /** TensorFlow reads its environment when the process starts. */
 async function startWithEnvironment() {
   await (await import("./environment.mjs")).bundleProduct();
   const { nativeEnvironment } = await importProduct();
   const env = { ...process.env, ...nativeEnvironment(threads) };
-  execFileSync(process.execPath, process.argv.slice(1), { env, stdio: "inherit" });
+  try {
+    execFileSync(process.execPath, process.argv.slice(1), { env, stdio: "inherit" });
+  } catch ({ status }) {
+    process.exitCode = status ?? 1; // it has said why
+  }
 }
 
 async function profile() {
@@ -213,3 +215,6 @@ function printTable(head, rows) {
   for (const row of cells)
     console.log(row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  "));
 }
+
+if (process.env.TF_NUM_INTRAOP_THREADS === String(threads)) await profile();
+else await startWithEnvironment();
