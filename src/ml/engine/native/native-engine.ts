@@ -337,20 +337,6 @@ class NativeEngine implements Engine {
     };
   }
 
-  /** What goes into a product, in the engine's precision. */
-  #factor(x: Tensor): number {
-    return this.#memory.held(x, "NHWC", this.#format);
-  }
-
-  #weights(weight: Variable): number {
-    return this.#format === FLOAT ? this.#memory.read(weight) : this.#memory.readRounded(weight);
-  }
-
-  /** What comes out of a product, in float32. Frees `id` where that is another tensor. */
-  #float(id: number): number {
-    return this.#format === FLOAT ? id : this.#ops.freeing(this.#ops.cast(id, FLOAT), id);
-  }
-
   softmaxCrossEntropy(logits: Tensor, targets: Tensor) {
     const ops = this.#ops;
     const labels = targets.dtype === "int32";
@@ -363,7 +349,7 @@ class NativeEngine implements Engine {
     const [losses, gradients] = ops.many(
       labels ? "SparseSoftmaxCrossEntropyWithLogits" : "SoftmaxCrossEntropyWithLogits",
       2,
-      labels ? [LABELS] : NONE,
+      labels ? [FLOAT_T, LABELS] : [FLOAT_T],
       this.#memory.own(logits).id,
       this.#memory.own(targets).id,
     ) as [number, number];

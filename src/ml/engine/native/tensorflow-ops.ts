@@ -46,28 +46,10 @@ export const POSITIONS_INT64: readonly OpAttribute[] = [
   { name: "Targmax", type: ATTR_TYPE, value: INT64 },
   WHOLE_BATCH,
 ];
-export const NONE: readonly OpAttribute[] = [];
-const CASTS: Readonly<Record<number, readonly OpAttribute[]>> = Object.fromEntries(
-  [FLOAT, INT32, UINT8, INT64, BFLOAT16].map((to) => [
-    to,
-    [
-      { name: "DstT", type: ATTR_TYPE, value: to },
-      { name: "Truncate", type: ATTR_BOOL, value: false },
-    ],
-  ]),
-);
-const KEEP_AXES: readonly OpAttribute[] = [{ name: "keep_dims", type: ATTR_BOOL, value: true }];
-const DROP_AXES: readonly OpAttribute[] = [{ name: "keep_dims", type: ATTR_BOOL, value: false }];
-/** At [transposed a + 2 transposed b]. */
-const PRODUCTS = transpositions("transpose_a", "transpose_b");
-const BATCH_PRODUCTS = transpositions("adj_x", "adj_y");
-
-function transpositions(a: string, b: string): readonly (readonly OpAttribute[])[] {
-  return [0, 1, 2, 3].map((which) => [
-    { name: a, type: ATTR_BOOL, value: which % 2 === 1 },
-    { name: b, type: ATTR_BOOL, value: which >= 2 },
-  ]);
-}
+const INT32_SHAPE: OpAttribute = { name: "Tshape", type: ATTR_TYPE, value: INT32 };
+const INT32_AXES: OpAttribute = { name: "Tidx", type: ATTR_TYPE, value: INT32 };
+const INT32_INDEX: OpAttribute = { name: "Index", type: ATTR_TYPE, value: INT32 };
+const NO_TRUNCATION: OpAttribute = { name: "Truncate", type: ATTR_BOOL, value: false };
 
 /** How many changing scalars (learning rates) are kept. */
 const SCALARS_KEPT = 256;
@@ -118,13 +100,6 @@ export class TensorflowOps {
 
   floats(key: string, shape: readonly number[], make: () => Float32Array): number {
     return this.#constant(`f${key}`, () => this.binding.createTensor(shape, FLOAT, make()));
-  }
-
-  matrix(key: string, make: () => readonly (readonly number[])[]): number {
-    return this.#constant(`m${key}`, () => {
-      const rows = make();
-      return this.binding.createTensor([rows.length, rows[0]!.length], FLOAT, Float32Array.from(rows.flat()));
-    });
   }
 
   scalar(value: number): number {
