@@ -190,6 +190,14 @@ export interface Engine {
 export interface BatchNormVariables {
   readonly scale: Variable;
   readonly shift: Variable;
+  // -- whole gradients ------------------------------------------------------------------------------------------------
+  /** Every element times `factor`. */
+  scale(x: Tensor, factor: number): Tensor;
+  /** Every element, or the nearest of -limit and limit where it lies beyond them. */
+  clamp(x: Tensor, limit: number): Tensor;
+  /** The squared L2 norm, as []. */
+  sumOfSquares(x: Tensor | Variable): Tensor;
+
   readonly runningMean: Variable;
   readonly runningVariance: Variable;
 }
@@ -202,6 +210,14 @@ export interface SgdSettings {
 }
 
 export interface AdamSettings {
+  /**
+   * PyTorch's RMSprop: g += decay w; s = alpha s + (1 - alpha) g^2; where there is a slot for the mean gradient
+   * (`centered`), a += (1 - alpha) (g - a) and s - a^2 takes the place of s; d = g / (sqrt(s) + epsilon); where there is a
+   * slot for the velocity, v = momentum v + d takes the place of d; w -= rate d.
+   */
+  rmspropUpdate(weight: Variable, gradient: Tensor, slots: RmspropSlots, settings: RmspropSettings): void;
+  /** average += share (value - average), as torch.lerp. */
+  averageUpdate(average: Variable, value: Variable, share: number): void;
   readonly learningRate: number;
   readonly beta1: number;
   readonly beta2: number;
@@ -220,3 +236,20 @@ export class UnsupportedOnEngine extends Error {
     this.name = "UnsupportedOnEngine";
   }
 }
+export interface RmspropSlots {
+  readonly meanSquare: Variable;
+  /** Of the centered form. */
+  readonly meanGradient: Variable | undefined;
+  /** Where momentum is not 0. */
+  readonly velocity: Variable | undefined;
+}
+
+export interface RmspropSettings {
+  readonly learningRate: number;
+  /** How much of the running means is kept. */
+  readonly alpha: number;
+  readonly epsilon: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+}
+

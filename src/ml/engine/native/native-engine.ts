@@ -13,6 +13,8 @@ import {
   type EngineOptions,
   type PoolGeometry,
   type Saved,
+  type RmspropSettings,
+  type RmspropSlots,
   type SgdSettings,
   type Shape,
   type Tensor,
@@ -388,17 +390,26 @@ class NativeEngine implements Engine {
     second: Variable,
     settings: AdamSettings,
     step: number,
+  // -- whole gradients ------------------------------------------------------------------------------------------------
+
+  scale(x: Tensor, factor: number): Tensor {
+    return this.#updates.scale(x, factor);
+  }
+
+  clamp(x: Tensor, limit: number): Tensor {
+    return this.#updates.clamp(x, limit);
+  }
+
+  sumOfSquares(x: Tensor | Variable): Tensor {
+    return this.#updates.sumOfSquares(x);
+  }
+
   ): void {
     this.#updates.adam(weight, gradient, first, second, settings, step);
   }
 
-  // -- windows --------------------------------------------------------------------------------------------------------
-
-  /** `x` with the rows its window wants: then the caller's to free. */
-  #padded(x: Tensor, { pad }: Window, value: number): number {
-    const { id } = this.#memory.own(x);
-    if (pad === undefined) return id;
-    return this.#ops.one("PadV2", [FLOAT_T, PADDINGS], id, this.#ops.paddings(...pad), this.#ops.scalar(value));
+  rmspropUpdate(weight: Variable, gradient: Tensor, slots: RmspropSlots, settings: RmspropSettings): void {
+    this.#updates.rmsprop(weight, gradient, slots, settings);
   }
 
   /** Takes the added rows off a gradient, and frees it. */

@@ -13,7 +13,7 @@ import * as pointwise from "./pointwise.ts";
 import * as pooling from "./pooling.ts";
 import { checkChannels, checkSameShape, convolutionShape, elementsOf, imageShape, maxPoolShape } from "./shapes.ts";
 import { type Reals, Storage, type TensorData } from "./storage.ts";
-import { adamUpdate, sgdUpdate } from "./update.ts";
+import { adamUpdate, averageUpdate, rmspropUpdate, sgdUpdate } from "./update.ts";
 
 export interface PlainEngineParts {
   readonly name: EngineName;
@@ -209,6 +209,10 @@ export function openPlainEngine(parts: PlainEngineParts): PlainEngine {
       return make(parts.copyTensor(pointwise.normalizeImages(pixels, mean, std)), images.shape);
     },
 
+    scale: (x, factor) => make(pointwise.scale(read(x), factor), x.shape),
+    clamp: (x, limit) => make(pointwise.clamp(read(x), limit), x.shape),
+    sumOfSquares: (x) => make(parts.copyTensor(Float64Array.of(pointwise.sumOfSquares(read(x)))), []),
+
     sgdUpdate(weight, gradient, slot, settings) {
       checkSameShape("sgdUpdate", weight.shape, gradient.shape);
       sgdUpdate(read(weight), read(gradient), slot && read(slot), settings);
@@ -216,6 +220,19 @@ export function openPlainEngine(parts: PlainEngineParts): PlainEngine {
     adamUpdate(weight, gradient, first, second, settings, step) {
       checkSameShape("adamUpdate", weight.shape, gradient.shape);
       adamUpdate(read(weight), read(gradient), read(first), read(second), settings, step);
+    },
+    rmspropUpdate(weight, gradient, { meanSquare, meanGradient, velocity }, settings) {
+      checkSameShape("rmspropUpdate", weight.shape, gradient.shape);
+      const slots = {
+        meanSquare: read(meanSquare),
+        meanGradient: meanGradient && read(meanGradient),
+        velocity: velocity && read(velocity),
+      };
+      rmspropUpdate(read(weight), read(gradient), slots, settings);
+    },
+    averageUpdate(average, value, share) {
+      checkSameShape("averageUpdate", average.shape, value.shape);
+      averageUpdate(read(average), read(value), share);
     },
   };
 }

@@ -50,3 +50,22 @@ export function normalizeImages(pixels: Uint8Array, mean: readonly number[], std
     for (let c = 0; c < channels; c++) out[i + c] = (pixels[i + c]! / 255 - mean[c]!) / std[c]!;
   return out;
 }
+
+export function scale(x: Reals, factor: number): Reals {
+  const y = zerosLike(x, x.length);
+  for (let i = 0; i < x.length; i++) y[i] = x[i]! * factor;
+  return y;
+}
+
+export function clamp(x: Reals, limit: number): Reals {
+  const y = zerosLike(x, x.length);
+  for (let i = 0; i < x.length; i++) y[i] = Math.min(Math.max(x[i]!, -limit), limit);
+  return y;
+}
+
+/** In double. */
+export function sumOfSquares(x: Reals): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i]! * x[i]!;
+  return sum;
+}
