@@ -12,9 +12,9 @@ import {
   type Engine,
   type EngineOptions,
   type PoolGeometry,
-  type Saved,
   type RmspropSettings,
   type RmspropSlots,
+  type Saved,
   type SgdSettings,
   type Shape,
   type Tensor,
@@ -377,19 +377,6 @@ class NativeEngine implements Engine {
     return this.#memory.tensor(ops.freeing(ops.add(scaled, shift), scaled), images.shape);
   }
 
-  // -- optimiser updates ----------------------------------------------------------------------------------------------
-
-  sgdUpdate(weight: Variable, gradient: Tensor, slot: Variable | undefined, settings: SgdSettings): void {
-    this.#updates.sgd(weight, gradient, slot, settings);
-  }
-
-  adamUpdate(
-    weight: Variable,
-    gradient: Tensor,
-    first: Variable,
-    second: Variable,
-    settings: AdamSettings,
-    step: number,
   // -- whole gradients ------------------------------------------------------------------------------------------------
 
   scale(x: Tensor, factor: number): Tensor {
@@ -404,12 +391,38 @@ class NativeEngine implements Engine {
     return this.#updates.sumOfSquares(x);
   }
 
+  // -- optimiser updates ----------------------------------------------------------------------------------------------
+
+  sgdUpdate(weight: Variable, gradient: Tensor, slot: Variable | undefined, settings: SgdSettings): void {
+    this.#updates.sgd(weight, gradient, slot, settings);
+  }
+
+  adamUpdate(
+    weight: Variable,
+    gradient: Tensor,
+    first: Variable,
+    second: Variable,
+    settings: AdamSettings,
+    step: number,
   ): void {
     this.#updates.adam(weight, gradient, first, second, settings, step);
   }
 
   rmspropUpdate(weight: Variable, gradient: Tensor, slots: RmspropSlots, settings: RmspropSettings): void {
     this.#updates.rmsprop(weight, gradient, slots, settings);
+  }
+
+  averageUpdate(average: Variable, value: Variable, share: number): void {
+    this.#updates.average(average, value, share);
+  }
+
+  // -- windows --------------------------------------------------------------------------------------------------------
+
+  /** `x` with the rows its window wants: then the caller's to free. */
+  #padded(x: Tensor, { pad }: Window, value: number): number {
+    const { id } = this.#memory.own(x);
+    if (pad === undefined) return id;
+    return this.#ops.one("PadV2", [FLOAT_T, PADDINGS], id, this.#ops.paddings(...pad), this.#ops.scalar(value));
   }
 
   /** Takes the added rows off a gradient, and frees it. */
