@@ -173,6 +173,14 @@ export interface Engine {
   /** uint8 [n, h, w, c] -> float32 (x / 255 - mean) / std, per channel. */
   normalizeImages(images: Tensor, mean: readonly number[], std: readonly number[]): Tensor;
 
+  // -- whole gradients ------------------------------------------------------------------------------------------------
+  /** Every element times `factor`. */
+  scale(x: Tensor, factor: number): Tensor;
+  /** Every element, or the nearest of -limit and limit where it lies beyond them. */
+  clamp(x: Tensor, limit: number): Tensor;
+  /** The squared L2 norm, as []. */
+  sumOfSquares(x: Tensor | Variable): Tensor;
+
   // -- optimiser updates ----------------------------------------------------------------------------------------------
   /** PyTorch's SGD: g += decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v). No slot when momentum is 0. */
   sgdUpdate(weight: Variable, gradient: Tensor, slot: Variable | undefined, settings: SgdSettings): void;
@@ -185,19 +193,19 @@ export interface Engine {
     settings: AdamSettings,
     step: number,
   ): void;
+  /**
+   * PyTorch's RMSprop: g += decay w; s = alpha s + (1 - alpha) g^2; where there is a slot for the mean gradient
+   * (`centered`), a += (1 - alpha) (g - a) and s - a^2 takes the place of s; d = g / (sqrt(s) + epsilon); where there is a
+   * slot for the velocity, v = momentum v + d takes the place of d; w -= rate d.
+   */
+  rmspropUpdate(weight: Variable, gradient: Tensor, slots: RmspropSlots, settings: RmspropSettings): void;
+  /** average += share (value - average), as torch.lerp. */
+  averageUpdate(average: Variable, value: Variable, share: number): void;
 }
 
 export interface BatchNormVariables {
   readonly scale: Variable;
   readonly shift: Variable;
-  // -- whole gradients ------------------------------------------------------------------------------------------------
-  /** Every element times `factor`. */
-  scale(x: Tensor, factor: number): Tensor;
-  /** Every element, or the nearest of -limit and limit where it lies beyond them. */
-  clamp(x: Tensor, limit: number): Tensor;
-  /** The squared L2 norm, as []. */
-  sumOfSquares(x: Tensor | Variable): Tensor;
-
   readonly runningMean: Variable;
   readonly runningVariance: Variable;
 }
@@ -210,14 +218,6 @@ export interface SgdSettings {
 }
 
 export interface AdamSettings {
-  /**
-   * PyTorch's RMSprop: g += decay w; s = alpha s + (1 - alpha) g^2; where there is a slot for the mean gradient
-   * (`centered`), a += (1 - alpha) (g - a) and s - a^2 takes the place of s; d = g / (sqrt(s) + epsilon); where there is a
-   * slot for the velocity, v = momentum v + d takes the place of d; w -= rate d.
-   */
-  rmspropUpdate(weight: Variable, gradient: Tensor, slots: RmspropSlots, settings: RmspropSettings): void;
-  /** average += share (value - average), as torch.lerp. */
-  averageUpdate(average: Variable, value: Variable, share: number): void;
   readonly learningRate: number;
   readonly beta1: number;
   readonly beta2: number;
@@ -227,15 +227,6 @@ export interface AdamSettings {
   readonly decoupled: boolean;
 }
 
-/** An engine was asked for something it cannot do. Raised when a model is built, never in the middle of a training. */
-export class UnsupportedOnEngine extends Error {
-  constructor(engine: EngineName, what: string, able: readonly EngineName[]) {
-    super(
-      `the ${engine} engine cannot do ${what}; ${able.length > 0 ? `${able.join(", ")} can` : "no engine here can"}`,
-    );
-    this.name = "UnsupportedOnEngine";
-  }
-}
 export interface RmspropSlots {
   readonly meanSquare: Variable;
   /** Of the centered form. */
@@ -253,3 +244,12 @@ export interface RmspropSettings {
   readonly weightDecay: number;
 }
 
+/** An engine was asked for something it cannot do. Raised when a model is built, never in the middle of a training. */
+export class UnsupportedOnEngine extends Error {
+  constructor(engine: EngineName, what: string, able: readonly EngineName[]) {
+    super(
+      `the ${engine} engine cannot do ${what}; ${able.length > 0 ? `${able.join(", ")} can` : "no engine here can"}`,
+    );
+    this.name = "UnsupportedOnEngine";
+  }
+}
