@@ -12,7 +12,7 @@ import {
   type StageProblem,
 } from "../src/contract.ts";
 import { TransformError } from "../src/ml/transforms/compiled-transform.ts";
-import { fillInMean, type TransformSetting, transformedSize } from "../src/ml/transforms/transform-list.ts";
+import { checkTransforms, fillInMean, transformedSize } from "../src/ml/transforms/transform-list.ts";
 import type { NormalizeParams } from "./generated/normalize-params.ts";
 
 export const normalize = defineStage<NormalizeParams>({
@@ -33,8 +33,7 @@ export const normalize = defineStage<NormalizeParams>({
     const described: Record<string, Facts> = {};
     for (const [name, facts] of Object.entries(inputs)) {
       const { height, width, ...others } = facts;
-      const size = sizeOf(facts);
-      const transformed = size === undefined ? undefined : trySize(transformsOf(params, name), size);
+      const transformed = findSize(transformsOf(params, name), facts);
       described[name] =
         transformed instanceof Error || transformed === undefined
           ? others
@@ -88,7 +87,9 @@ export const normalize = defineStage<NormalizeParams>({
               `mean ${show(own.mean)} and std ${show(own.std)}`,
           );
         const transforms = fillInMean(transformsOf(params, name), scale.mean);
-        const size = trySize(transforms, [dataset.height, dataset.width], dataset.channels);
+        const size = orTransformError(() =>
+          transformedSize(transforms, [dataset.height, dataset.width], dataset.channels),
+        );
         if (size instanceof Error) throw new StageFailure(`input ${name}: ${size.message}`, size.help);
         const output = ctx.outputs[name]!;
         output.reference("base", ctx.inputs[name]!);
@@ -140,9 +141,7 @@ function checkNormalize({ params, inputs }: CheckContext<NormalizeParams>): read
       for (const [path, setting] of scaleSettings(params, name))
         if (setting !== "measured" && setting.length !== channels && !marked.has(path.join(".")))
           addOnce(path, channelsMessage(path.at(-1)!, setting.length, name, channels));
-    const size = sizeOf(inputs[name]!);
-    const known = typeof channels === "number" ? channels : undefined;
-    const transformed = size === undefined ? undefined : trySize(transformsOf(params, name), size, known);
+    const transformed = findSize(transformsOf(params, name), inputs[name]!);
     if (transformed instanceof TransformError) {
       const { index, path, message, help } = transformed;
       addOnce([name === "train" ? "train" : "eval", index, ...path], `input ${name}: ${message}`, help);
@@ -186,9 +185,20 @@ function sizeOf({ height, width }: Facts): readonly [number, number] | undefined
   return typeof height === "number" && typeof width === "number" ? [height, width] : undefined;
 }
 
-function trySize(transforms: readonly TransformSetting[], size: readonly [number, number], channels?: number) {
+/** Undefined where the size is not known; what is wrong with any size is found all the same. */
+function findSize(transforms: NormalizeParams["train"], facts: Facts) {
+  const size = sizeOf(facts);
+  const channels = typeof facts.channels === "number" ? facts.channels : undefined;
+  return orTransformError(() => {
+    if (size !== undefined) return transformedSize(transforms, size, channels);
+    checkTransforms(transforms, channels);
+    return undefined;
+  });
+}
+
+function orTransformError<Found>(find: () => Found): Found | TransformError {
   try {
-    return transformedSize(transforms, size, channels);
+    return find();
   } catch (error) {
     if (error instanceof TransformError) return error;
     throw error;

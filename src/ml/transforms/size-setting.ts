@@ -21,7 +21,6 @@ export function cropSize(name: string, setting: SizeSetting, size: ImageSize, pa
     throw new TransformProblem(
       `${name} takes ${to[0]} x ${to[1]} pixels, but the image is ${size[0]} x ${size[1]} there${padded}`,
       "put a `resize` before it, or take fewer pixels",
-      [name],
     );
   }
   return to;

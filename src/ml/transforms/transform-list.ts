@@ -58,6 +58,19 @@ export function transformedSize(
   return compileSteps(transforms, size, channels).size;
 }
 
+/** Throws `TransformError` for a transform that cannot be, whatever the size of the images. */
+export function checkTransforms(transforms: readonly TransformSetting[], channels?: number): void {
+  for (const [index, transform] of transforms.entries())
+    compileStep(
+      transform,
+      { size: [LARGEST_SIDE, LARGEST_SIDE], ...(channels === undefined ? {} : { channels }) },
+      index,
+    );
+}
+
+/** Images are not larger, nor are the sizes that a pipeline can ask for. */
+const LARGEST_SIDE = 16384;
+
 /** Throws `TransformError` as `transformedSize` does. What `mean` erases with must be filled in (`fillInMean`). */
 export function compileTransforms(transforms: readonly TransformSetting[], size: ImageSize): CompiledTransform {
   const { steps, size: outputSize } = compileSteps(transforms, size, undefined);
