@@ -4,6 +4,7 @@
  */
 import { describe, test } from "vitest";
 import { resolveEngine } from "../../src/ml/engine/catalogue.ts";
+import type { EngineOptions } from "../../src/ml/engine/engine.ts";
 import { loadBinding } from "../../src/ml/engine/native/binding.ts";
 import { createEngine, nativeEnvironment } from "../../src/ml/engine/native/native-engine.ts";
 import { describeEngine } from "./engine-contract.ts";
@@ -16,9 +17,14 @@ const found = override === undefined ? resolveEngine("native") : { folder: overr
 if ("folder" in found) {
   Object.assign(process.env, nativeEnvironment(THREADS));
   const { folder } = found;
-  describeEngine("native", () => createEngine({ threads: THREADS, precision: "float32", folder }), {
-    heldUnderneath: () => loadBinding(folder, THREADS).getNumOfTensors(),
+  const heldUnderneath = () => loadBinding(folder, THREADS).getNumOfTensors();
+  const open = (settings: Pick<EngineOptions, "precision" | "convolution">) => () =>
+    createEngine({ threads: THREADS, folder, ...settings });
+  describeEngine("native", open({ precision: "float32", convolution: "direct" }), { heldUnderneath });
+  describeEngine("native with Winograd convolutions", open({ precision: "float32", convolution: "winograd" }), {
+    heldUnderneath,
   });
+  describeEngine("native in bfloat16", open({ precision: "bfloat16" }), { heldUnderneath, tolerance: 2e-2 });
 } else {
   describe.skip(`the native engine keeps the contract: not checked, ${found.problem} (${found.help})`, () => {
     test("every op", () => {});

@@ -45,6 +45,9 @@ export interface Saved {
 
 export type NumericPrecision = "float32" | "bfloat16";
 
+/** How 3 x 3 convolutions are computed, where an engine knows more than one way. `auto` is the quickest by shape. */
+export type ConvolutionAlgorithm = "auto" | "direct" | "winograd";
+
 /** What makes bits, and so enters fingerprints. */
 export interface Numerics {
   readonly engine: EngineName;
@@ -60,14 +63,28 @@ export type CreateEngine = (options: EngineOptions) => Promise<Engine>;
 export interface EngineOptions {
   readonly threads: number;
   readonly precision: NumericPrecision;
+  /** Left out: `auto`. */
+  readonly convolution?: ConvolutionAlgorithm;
   /** Where the engine's own files are (the native library and addon; the wasm binaries). */
   readonly folder: string;
+}
+
+/** What a layer will ask of an engine. */
+export interface LayerNeed {
+  /** Shapes of its weights. */
+  readonly weights: readonly Shape[];
+  readonly convolution?: ConvGeometry;
 }
 
 export interface Engine {
   readonly name: EngineName;
   /** Of the library that computes, such as `TensorFlow 2.18.1`. */
   readonly version: string;
+  /**
+   * Why this engine cannot have a layer, as an ending of "cannot do ...", asked before anything is built; undefined where
+   * it can. Engines that can do all leave it out.
+   */
+  unsupported?(need: LayerNeed): string | undefined;
 
   // -- memory ---------------------------------------------------------------------------------------------------------
   /** Copies `data` (row-major) to the engine. */

@@ -8,6 +8,7 @@ import {
   type AdamSettings,
   type BatchNormVariables,
   type ConvGeometry,
+  type ConvolutionAlgorithm,
   type CreateEngine,
   type Engine,
   type EngineOptions,
@@ -24,23 +25,22 @@ import {
 } from "../engine.ts";
 import { loadBinding, type OpAttribute } from "./binding.ts";
 import { groupNormBackward, groupNormForward } from "./group-norm.ts";
-import { CODES, NativeMemory } from "./native-memory.ts";
+import { cropped, NativeConvolution, paddedShape } from "./native-convolution.ts";
+import { type Format, NativeMemory } from "./native-memory.ts";
 import { NativeUpdates } from "./native-updates.ts";
 import {
   attribute,
+  BFLOAT16,
   BIAS,
   EMPTY,
   FLOAT,
-  FLOAT_T,
-  INT32,
   INT64,
   LABELS,
   NHWC,
-  PADDINGS,
+  NONE,
   POSITIONS_INT32,
   POSITIONS_INT64,
   TensorflowOps,
-  UINT8,
 } from "./tensorflow-ops.ts";
 import { planWindow, type Window } from "./window.ts";
 
@@ -48,8 +48,11 @@ export { nativeEnvironment } from "./binding.ts";
 
 /** Makes the engine. Throws when the folder holds none, or when this process was not started for its thread count. */
 export const createEngine: CreateEngine = async (options: EngineOptions) => {
-  if (options.precision !== "float32") throw new UnsupportedOnEngine("native", `${options.precision} precision`, []);
-  return new NativeEngine(new TensorflowOps(loadBinding(options.folder, options.threads)));
+  const { folder, threads, precision, convolution = "auto" } = options;
+  if (precision === "bfloat16" && convolution === "winograd")
+    throw new UnsupportedOnEngine("native", "Winograd convolutions in bfloat16 precision", []);
+  const format = precision === "bfloat16" ? BFLOAT16 : FLOAT;
+  return new NativeEngine(new TensorflowOps(loadBinding(folder, threads)), format, convolution);
 };
 
 /** Above so many elements positions of maxima do not fit 32 bits. */
@@ -62,12 +65,17 @@ class NativeEngine implements Engine {
   readonly #gpu: boolean;
   readonly #memory: NativeMemory;
   readonly #updates: NativeUpdates;
+  readonly #convolution: NativeConvolution;
+  /** Of what goes into convolutions and products. */
+  readonly #format: Format;
   readonly #attributes = new Map<string, readonly OpAttribute[]>();
 
-  constructor(ops: TensorflowOps) {
+  constructor(ops: TensorflowOps, format: Format, convolution: ConvolutionAlgorithm) {
     this.#ops = ops;
     this.#memory = new NativeMemory(ops);
     this.#updates = new NativeUpdates(ops, this.#memory);
+    this.#convolution = new NativeConvolution(ops, this.#memory, convolution, format);
+    this.#format = format;
     this.version = `TensorFlow ${ops.binding.TF_Version}`;
     this.#gpu = ops.binding.isUsingGpuDevice();
   }
@@ -114,57 +122,36 @@ class NativeEngine implements Engine {
   // -- convolution ----------------------------------------------------------------------------------------------------
 
   conv2d(x: Tensor, filter: Variable, geometry: ConvGeometry): Tensor {
-    const window = convWindow(x, filter, geometry);
-    const input = this.#padded(x, window, 0);
-    const [output] = this.#ops.binding.executeOp(
-      "Conv2D",
-      this.#convAttributes(geometry, window),
-      [input, this.#memory.read(filter)],
-      1,
-    );
-    if (window.pad !== undefined) this.#ops.free(input);
-    return this.#memory.tensor(output!.id, output!.shape);
+    return this.#convolution.forward(x, filter, geometry);
   }
 
   conv2dGradient(dy: Tensor, x: Tensor, filter: Variable, geometry: ConvGeometry, wantInput: boolean) {
-    const ops = this.#ops;
-    const window = convWindow(x, filter, geometry);
-    const attributes = this.#convAttributes(geometry, window);
-    const input = this.#padded(x, window, 0);
-    const gradient = this.#memory.own(dy).id;
-    const dfilter = ops.one("Conv2DBackpropFilter", attributes, input, ops.ints(filter.shape), gradient);
-    if (window.pad !== undefined) ops.free(input);
-    if (!wantInput) return { dx: undefined, dfilter: this.#memory.tensor(dfilter, filter.shape) };
-    const shape = paddedShape(x.shape, window);
-    const dx = ops.one("Conv2DBackpropInput", attributes, ops.ints(shape), this.#memory.read(filter), gradient);
-    return {
-      dx: this.#memory.tensor(this.#cropped(dx, x.shape, window), x.shape),
-      dfilter: this.#memory.tensor(dfilter, filter.shape),
-    };
+    return this.#convolution.gradient(dy, x, filter, geometry, wantInput);
   }
 
   addBias(x: Tensor, bias: Variable): Tensor {
-    return this.#memory.tensor(
-      this.#ops.one("BiasAdd", BIAS, this.#memory.own(x).id, this.#memory.read(bias)),
-      x.shape,
-    );
+    const own = this.#memory.own(x);
+    const shift = own.format === FLOAT ? this.#memory.read(bias) : this.#memory.readRounded(bias);
+    return this.#memory.like(this.#ops.one("BiasAdd", BIAS, own.id, shift), own);
   }
 
   addBiasGradient(dy: Tensor): Tensor {
-    return this.#memory.tensor(this.#ops.one("BiasAddGrad", BIAS, this.#memory.own(dy).id), [dy.shape.at(-1)!]);
+    const summed = this.#memory.held(dy, this.#memory.own(dy).layout, FLOAT);
+    return this.#memory.tensor(this.#ops.one("BiasAddGrad", BIAS, summed), [dy.shape.at(-1)!]);
   }
 
   // -- normalisation --------------------------------------------------------------------------------------------------
 
   batchNormTrain(x: Tensor, parameters: BatchNormVariables, momentum: number, epsilon: number) {
     const { scale, shift, runningMean, runningVariance } = parameters;
+    const own = this.#memory.own(x);
     // With a factor of exactly 1 TensorFlow wants no old statistics.
     const none = momentum === 1 ? this.#ops.floats("none", [0], () => new Float32Array(0)) : undefined;
     const [y, mean, variance, ...reserve] = this.#ops.many(
       "FusedBatchNormV3",
       6,
       this.#normAttributes(true, epsilon, momentum),
-      this.#memory.own(x).id,
+      own.id,
       this.#memory.read(scale),
       this.#memory.read(shift),
       none ?? this.#memory.read(runningMean),
@@ -172,47 +159,49 @@ class NativeEngine implements Engine {
     );
     this.#memory.replace(runningMean, mean!);
     this.#memory.replace(runningVariance, variance!);
-    return { y: this.#memory.tensor(y!, x.shape), saved: this.#memory.save(reserve, epsilon) };
+    return { y: this.#memory.like(y!, own), saved: this.#memory.save(reserve, epsilon) };
   }
 
   batchNormGradient(dy: Tensor, x: Tensor, parameters: BatchNormVariables, saved: Saved) {
-    const own = this.#memory.ownSaved(saved);
+    const own = this.#memory.own(x);
+    const { ids, setting: epsilon } = this.#memory.ownSaved(saved);
     const [dx, dscale, dshift, ...unused] = this.#ops.many(
       "FusedBatchNormGradV3",
       5,
-      this.#normAttributes(true, own.setting, undefined),
-      this.#memory.own(dy).id,
-      this.#memory.own(x).id,
+      this.#normAttributes(true, epsilon, undefined),
+      this.#memory.heldLike(dy, own),
+      own.id,
       this.#memory.read(parameters.scale),
-      ...own.ids,
+      ...ids,
     );
     this.#ops.free(...unused);
     return {
-      dx: this.#memory.tensor(dx!, x.shape),
+      dx: this.#memory.like(dx!, own),
       dscale: this.#memory.tensor(dscale!, parameters.scale.shape),
       dshift: this.#memory.tensor(dshift!, parameters.scale.shape),
     };
   }
 
   batchNormEval(x: Tensor, parameters: BatchNormVariables, epsilon: number): Tensor {
+    const own = this.#memory.own(x);
     const [y, ...unused] = this.#ops.many(
       "FusedBatchNormV3",
       6,
       this.#normAttributes(false, epsilon, undefined),
-      this.#memory.own(x).id,
+      own.id,
       this.#memory.read(parameters.scale),
       this.#memory.read(parameters.shift),
       this.#memory.read(parameters.runningMean),
       this.#memory.read(parameters.runningVariance),
     );
     this.#ops.free(...unused);
-    return this.#memory.tensor(y!, x.shape);
+    return this.#memory.like(y!, own);
   }
 
   groupNorm(x: Tensor, scale: Variable, shift: Variable, groups: number, epsilon: number) {
     const { y, kept } = groupNormForward(
       this.#ops,
-      this.#memory.own(x),
+      { id: this.#memory.plain(x), shape: x.shape },
       this.#memory.read(scale),
       this.#memory.read(shift),
       groups,
@@ -225,8 +214,8 @@ class NativeEngine implements Engine {
     const { ids, setting: groups } = this.#memory.ownSaved(saved);
     const { dx, dscale, dshift } = groupNormBackward(
       this.#ops,
-      this.#memory.own(dy).id,
-      this.#memory.own(x),
+      this.#memory.plain(dy),
+      { id: this.#memory.plain(x), shape: x.shape },
       this.#memory.read(scale),
       ids,
       groups,
@@ -241,27 +230,27 @@ class NativeEngine implements Engine {
   // -- pointwise and pooling ------------------------------------------------------------------------------------------
 
   relu(x: Tensor): Tensor {
-    return this.#memory.tensor(this.#ops.one("Relu", [FLOAT_T], this.#memory.own(x).id), x.shape);
+    const own = this.#memory.own(x);
+    return this.#memory.like(this.#ops.one("Relu", NONE, own.id), own);
   }
 
   reluGradient(dy: Tensor, y: Tensor): Tensor {
-    return this.#memory.tensor(
-      this.#ops.one("ReluGrad", [FLOAT_T], this.#memory.own(dy).id, this.#memory.own(y).id),
-      y.shape,
-    );
+    const own = this.#memory.own(y);
+    return this.#memory.like(this.#ops.one("ReluGrad", NONE, this.#memory.heldLike(dy, own), own.id), own);
   }
 
   add(a: Tensor, b: Tensor): Tensor {
-    return this.#memory.tensor(this.#ops.add(this.#memory.own(a).id, this.#memory.own(b).id), a.shape);
+    const own = this.#memory.own(a);
+    return this.#memory.like(this.#ops.add(own.id, this.#memory.heldLike(b, own)), own);
   }
 
   multiply(a: Tensor, b: Tensor): Tensor {
-    return this.#memory.tensor(this.#ops.multiply(this.#memory.own(a).id, this.#memory.own(b).id), a.shape);
+    const own = this.#memory.own(a);
+    return this.#memory.like(this.#ops.multiply(own.id, this.#memory.heldLike(b, own)), own);
   }
 
   reshape(x: Tensor, shape: Shape): Tensor {
-    const { id, dtype } = this.#memory.own(x);
-    return this.#memory.tensor(this.#ops.reshape(id, shape, CODES[dtype]), shape, dtype);
+    return this.#memory.tensor(this.#ops.reshape(this.#memory.plain(x), shape), shape, x.dtype);
   }
 
   /** On the CPU positions are kept for the gradient: TensorFlow's plain MaxPoolGrad searches them again, seven times slower. */
@@ -273,38 +262,47 @@ class NativeEngine implements Engine {
       ? this.#ops.binding.executeOp("MaxPool", [...attributes, NHWC], [input], 1)
       : this.#ops.binding.executeOp("MaxPoolWithArgmax", [...attributes, ...positions(x.shape, window)], [input], 2);
     if (window.pad !== undefined) this.#ops.free(input);
-    return this.#memory.tensor(y!.id, y!.shape, "float32", argmax?.id);
+    return this.#memory.tensor(y!.id, y!.shape, "float32", { argmax: argmax?.id });
   }
 
   maxPoolGradient(dy: Tensor, x: Tensor, y: Tensor, geometry: PoolGeometry): Tensor {
     const ops = this.#ops;
     const window = poolWindow(x, geometry);
     const attributes = this.#poolAttributes(geometry, window);
-    const { argmax, id: output } = this.#memory.own(y);
-    const gradient = this.#memory.own(dy).id;
+    const { argmax } = this.#memory.own(y);
+    const gradient = this.#memory.plain(dy);
     let dx: number;
     if (argmax === undefined) {
       const input = this.#padded(x, window, Number.NEGATIVE_INFINITY);
-      dx = ops.one("MaxPoolGrad", [...attributes, NHWC], input, output, gradient);
+      dx = ops.one("MaxPoolGrad", [...attributes, NHWC], input, this.#memory.plain(y), gradient);
       if (window.pad !== undefined) ops.free(input);
     } else {
       // The op reads nothing of its first input but the shape.
       const like = ops.one("Empty", EMPTY, ops.ints(paddedShape(x.shape, window)));
       const narrow = fitsInt32(x.shape, window);
-      const at = narrow ? ops.cast(argmax, INT32, INT64) : argmax;
+      const at = narrow ? ops.cast(argmax, INT64) : argmax;
       dx = ops.one("MaxPoolGradWithArgmax", [...attributes, ...POSITIONS_INT64], like, gradient, at);
       ops.free(like);
       if (narrow) ops.free(at);
     }
-    return this.#memory.tensor(this.#cropped(dx, x.shape, window), x.shape);
+    return this.#memory.tensor(cropped(ops, dx, x.shape, window), x.shape);
   }
 
   adaptiveAveragePool(x: Tensor, size: number): Tensor {
     const [n, height, width, channels] = x.shape as readonly [number, number, number, number];
     const shape = [n, size, size, channels];
-    if (size === 1) return this.#memory.tensor(this.#ops.reduce("Mean", this.#memory.own(x).id, [1, 2], true), shape);
+    if (size === 1) {
+      const { layout } = this.#memory.own(x);
+      const mean = this.#ops.reduce(
+        "Mean",
+        this.#memory.held(x, layout, FLOAT),
+        layout === "NHWC" ? [1, 2] : [0, 1],
+        false,
+      );
+      return this.#memory.tensor(this.#ops.freeing(this.#ops.reshape(mean, shape), mean), shape);
+    }
     const weights = this.#poolingWeights(height, width, size);
-    const rows = this.#ops.reshape(this.#memory.own(x).id, [n, height * width, channels]);
+    const rows = this.#ops.reshape(this.#memory.plain(x), [n, height * width, channels]);
     const pooled = this.#ops.freeing(this.#ops.batchMatMul(weights, rows, false), rows);
     return this.#memory.tensor(this.#ops.freeing(this.#ops.reshape(pooled, shape), pooled), shape);
   }
@@ -313,11 +311,11 @@ class NativeEngine implements Engine {
     const [n, height, width, channels] = inputShape as readonly [number, number, number, number];
     const size = dy.shape[1]!;
     if (size === 1) {
-      const share = this.#ops.multiply(this.#memory.own(dy).id, this.#ops.scalar(1 / (height * width)));
+      const share = this.#ops.multiply(this.#memory.plain(dy), this.#ops.scalar(1 / (height * width)));
       return this.#memory.tensor(this.#ops.freeing(this.#ops.broadcast(share, inputShape), share), inputShape);
     }
     const weights = this.#poolingWeights(height, width, size);
-    const cells = this.#ops.reshape(this.#memory.own(dy).id, [n, size * size, channels]);
+    const cells = this.#ops.reshape(this.#memory.plain(dy), [n, size * size, channels]);
     const spread = this.#ops.freeing(this.#ops.batchMatMul(weights, cells, true), cells);
     return this.#memory.tensor(this.#ops.freeing(this.#ops.reshape(spread, inputShape), spread), inputShape);
   }
@@ -325,18 +323,33 @@ class NativeEngine implements Engine {
   // -- dense and loss -------------------------------------------------------------------------------------------------
 
   dense(x: Tensor, weight: Variable, bias: Variable): Tensor {
-    const product = this.#ops.matMul(this.#memory.own(x).id, this.#memory.read(weight));
+    const product = this.#float(this.#ops.matMul(this.#factor(x), this.#weights(weight)));
     const y = this.#ops.freeing(this.#ops.one("BiasAdd", BIAS, product, this.#memory.read(bias)), product);
     return this.#memory.tensor(y, [x.shape[0]!, weight.shape[1]!]);
   }
 
   denseGradient(dy: Tensor, x: Tensor, weight: Variable) {
-    const gradient = this.#memory.own(dy).id;
+    const dbias = this.addBiasGradient(dy);
+    const gradient = this.#factor(dy);
     return {
-      dx: this.#memory.tensor(this.#ops.matMul(gradient, this.#memory.read(weight), false, true), x.shape),
-      dweight: this.#memory.tensor(this.#ops.matMul(this.#memory.own(x).id, gradient, true, false), weight.shape),
-      dbias: this.addBiasGradient(dy),
+      dx: this.#memory.tensor(this.#float(this.#ops.matMul(gradient, this.#weights(weight), false, true)), x.shape),
+      dweight: this.#memory.tensor(this.#float(this.#ops.matMul(this.#factor(x), gradient, true, false)), weight.shape),
+      dbias,
     };
+  }
+
+  /** What goes into a product, in the engine's precision. */
+  #factor(x: Tensor): number {
+    return this.#memory.held(x, "NHWC", this.#format);
+  }
+
+  #weights(weight: Variable): number {
+    return this.#format === FLOAT ? this.#memory.read(weight) : this.#memory.readRounded(weight);
+  }
+
+  /** What comes out of a product, in float32. Frees `id` where that is another tensor. */
+  #float(id: number): number {
+    return this.#format === FLOAT ? id : this.#ops.freeing(this.#ops.cast(id, FLOAT), id);
   }
 
   softmaxCrossEntropy(logits: Tensor, targets: Tensor) {
@@ -351,8 +364,8 @@ class NativeEngine implements Engine {
     const [losses, gradients] = ops.many(
       labels ? "SparseSoftmaxCrossEntropyWithLogits" : "SoftmaxCrossEntropyWithLogits",
       2,
-      labels ? [FLOAT_T, LABELS] : [FLOAT_T],
-      this.#memory.own(logits).id,
+      labels ? [LABELS] : NONE,
+      this.#memory.plain(logits),
       this.#memory.own(targets).id,
     ) as [number, number];
     const loss = ops.freeing(ops.reduce("Mean", losses, [0], false), losses);
@@ -361,7 +374,7 @@ class NativeEngine implements Engine {
   }
 
   softmax(logits: Tensor): Tensor {
-    return this.#memory.tensor(this.#ops.one("Softmax", [FLOAT_T], this.#memory.own(logits).id), logits.shape);
+    return this.#memory.tensor(this.#ops.one("Softmax", NONE, this.#memory.plain(logits)), logits.shape);
   }
 
   // -- images ---------------------------------------------------------------------------------------------------------
@@ -372,7 +385,7 @@ class NativeEngine implements Engine {
     const shift = ops.floats(`shift${mean.join()}/${std.join()}`, [std.length], () =>
       Float32Array.from(std, (s, channel) => -mean[channel]! / s),
     );
-    const wide = ops.cast(this.#memory.own(images).id, UINT8, FLOAT);
+    const wide = ops.cast(this.#memory.own(images).id, FLOAT);
     const scaled = ops.freeing(ops.multiply(wide, scale), wide);
     return this.#memory.tensor(ops.freeing(ops.add(scaled, shift), scaled), images.shape);
   }
@@ -420,32 +433,14 @@ class NativeEngine implements Engine {
 
   /** `x` with the rows its window wants: then the caller's to free. */
   #padded(x: Tensor, { pad }: Window, value: number): number {
-    const { id } = this.#memory.own(x);
-    if (pad === undefined) return id;
-    return this.#ops.one("PadV2", [FLOAT_T, PADDINGS], id, this.#ops.paddings(...pad), this.#ops.scalar(value));
-  }
-
-  /** Takes the added rows off a gradient, and frees it. */
-  #cropped(dx: number, shape: Shape, { pad }: Window): number {
-    if (pad === undefined) return dx;
-    return this.#ops.freeing(this.#ops.slice(dx, [0, pad[0], pad[2], 0], shape), dx);
-  }
-
-  #convAttributes(geometry: ConvGeometry, { mode }: Window): readonly OpAttribute[] {
-    const { stride, dilation } = geometry;
-    return this.#remember(`conv ${stride} ${dilation} ${mode}`, () => [
-      FLOAT_T,
-      NHWC,
-      attribute.int("strides", [1, stride, stride, 1]),
-      attribute.int("dilations", [1, dilation, dilation, 1]),
-      attribute.string("padding", mode),
-      attribute.bool("use_cudnn_on_gpu", true),
-    ]);
+    const id = this.#memory.plain(x);
+    return pad === undefined
+      ? id
+      : this.#ops.one("PadV2", NONE, id, this.#ops.paddings(...pad), this.#ops.scalar(value));
   }
 
   #poolAttributes({ size, stride }: PoolGeometry, { mode }: Window): readonly OpAttribute[] {
     return this.#remember(`pool ${size} ${stride} ${mode}`, () => [
-      FLOAT_T,
       attribute.int("ksize", [1, size, size, 1]),
       attribute.int("strides", [1, stride, stride, 1]),
       attribute.string("padding", mode),
@@ -454,7 +449,6 @@ class NativeEngine implements Engine {
 
   #normAttributes(training: boolean, epsilon: number, momentum: number | undefined): readonly OpAttribute[] {
     return this.#remember(`norm ${training} ${epsilon} ${momentum}`, () => [
-      FLOAT_T,
       NHWC,
       attribute.type("U", FLOAT),
       attribute.float("epsilon", epsilon),
@@ -488,20 +482,8 @@ class NativeEngine implements Engine {
   }
 }
 
-function convWindow(x: Tensor, filter: Variable, { stride, padding, dilation }: ConvGeometry): Window {
-  const extent = (size: number) => dilation * (size - 1) + 1;
-  const [, height, width] = x.shape;
-  return planWindow(height!, width!, extent(filter.shape[0]!), extent(filter.shape[1]!), stride, padding);
-}
-
 function poolWindow(x: Tensor, { size, stride, padding }: PoolGeometry): Window {
   return planWindow(x.shape[1]!, x.shape[2]!, size, size, stride, padding);
-}
-
-function paddedShape(shape: Shape, { pad }: Window): Shape {
-  if (pad === undefined) return shape;
-  const [top, bottom, left, right] = pad;
-  return [shape[0]!, shape[1]! + top + bottom, shape[2]! + left + right, shape[3]!];
 }
 
 /** The positions of maxima: int32 is found three times as fast as int64. */

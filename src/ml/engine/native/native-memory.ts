@@ -6,21 +6,40 @@
  * read of it may be alive (TensorFlow would copy it), so `writable` drops the read first.
  */
 import type { DType, Saved, Shape, Tensor, TensorArray, Variable } from "../engine.ts";
-import { attribute, FLOAT, INT32, type TensorflowOps, UINT8, VARIABLE } from "./tensorflow-ops.ts";
+import { attribute, BFLOAT16, FLOAT, INT32, type TensorflowOps, UINT8, VARIABLE } from "./tensorflow-ops.ts";
+
+/** How the elements of a tensor of images lie: image after image, or position after position. */
+export type Layout = "NHWC" | "HWNC";
+
+/** How floating-point elements are held. */
+export type Format = typeof FLOAT | typeof BFLOAT16;
 
 export class NativeTensor implements Tensor {
-  readonly id: number;
+  /** Changes when the elements are laid out anew; the tensor's meaning never does. */
+  id: number;
+  layout: Layout;
+  format: Format;
+  /** As everyone outside sees it: [n, h, w, c] in either layout. */
   readonly shape: Shape;
+  /** As everyone outside sees it: float32 also where elements are held in bfloat16. */
   readonly dtype: DType;
   /** Of what `maxPool` returned: where in its (padded) input each maximum was found. */
   readonly argmax: number | undefined;
 
-  constructor(id: number, shape: Shape, dtype: DType, argmax?: number) {
+  constructor(id: number, shape: Shape, dtype: DType, { layout, format, argmax }: Held) {
     this.id = id;
     this.shape = shape;
     this.dtype = dtype;
+    this.layout = layout ?? "NHWC";
+    this.format = format ?? FLOAT;
     this.argmax = argmax;
   }
+}
+
+interface Held {
+  readonly layout?: Layout;
+  readonly format?: Format;
+  readonly argmax?: number | undefined;
 }
 
 export class NativeSaved implements Saved {
@@ -41,6 +60,8 @@ export class NativeVariable implements Variable {
   readonly shape: Shape;
   value: number | undefined;
   resource: number | undefined;
+  /** The value rounded to bfloat16, once somebody wanted it. */
+  rounded: number | undefined;
 
   constructor(shape: Shape, value: number) {
     this.shape = shape;
@@ -66,10 +87,38 @@ export class NativeMemory {
     return this.#tensors.size + this.#saved.size;
   }
 
-  tensor(id: number, shape: Shape, dtype: DType = "float32", argmax?: number): NativeTensor {
-    const tensor = new NativeTensor(id, shape, dtype, argmax);
+  tensor(id: number, shape: Shape, dtype: DType = "float32", held: Held = {}): NativeTensor {
+    const tensor = new NativeTensor(id, shape, dtype, held);
     this.#tensors.add(tensor);
     return tensor;
+  }
+
+  /** A new tensor that is laid out and formatted as another one is. */
+  like(id: number, { layout, format, shape }: NativeTensor): NativeTensor {
+    return this.tensor(id, shape, "float32", { layout, format });
+  }
+
+  /** The tensor's number, its elements image after image in float32: what an op reads that knows nothing else. */
+  plain(tensor: Tensor): number {
+    return this.held(tensor, "NHWC", FLOAT);
+  }
+
+  /** The tensor's number, its elements held so. Where they were not, they are from now on. */
+  held(tensor: Tensor, layout: Layout, format: Format): number {
+    const own = this.own(tensor);
+    if (own.dtype !== "float32") return own.id;
+    if (own.format !== format) own.id = this.#ops.freeing(this.#ops.cast(own.id, format), own.id);
+    own.format = format;
+    if (own.layout !== layout && own.shape.length === 4) {
+      own.id = this.#ops.freeing(this.#ops.transpose(own.id, layout === "HWNC" ? [1, 2, 0, 3] : [2, 0, 1, 3]), own.id);
+      own.layout = layout;
+    }
+    return own.id;
+  }
+
+  /** The tensor's number, its elements held as those of `model`. */
+  heldLike(tensor: Tensor, { layout, format }: NativeTensor): number {
+    return this.held(tensor, layout, format);
   }
 
   upload(data: TensorArray, shape: Shape): NativeTensor {
@@ -80,9 +129,10 @@ export class NativeMemory {
   download(tensor: Tensor | Variable): TensorArray {
     const { binding } = this.#ops;
     if ("variable" in tensor) return binding.tensorDataSync(this.read(tensor));
-    const { id, dtype } = this.own(tensor);
+    const { dtype } = this.own(tensor);
+    const id = this.plain(tensor);
     if (dtype !== "uint8") return binding.tensorDataSync(id);
-    const wide = this.#ops.cast(id, UINT8, INT32);
+    const wide = this.#ops.cast(id, INT32);
     const data = Uint8Array.from(binding.tensorDataSync(wide));
     this.#ops.free(wide);
     return data;
@@ -131,7 +181,7 @@ export class NativeMemory {
   disposeVariable(variable: Variable): void {
     const own = this.ownVariable(variable);
     this.#variables.delete(own);
-    if (own.value !== undefined) this.#ops.free(own.value);
+    this.#forget(own);
     if (own.resource !== undefined) this.#ops.free(own.resource);
   }
 
@@ -142,6 +192,13 @@ export class NativeMemory {
     return own.value;
   }
 
+  /** The variable's value, rounded to bfloat16. */
+  readRounded(variable: Variable): number {
+    const own = this.ownVariable(variable);
+    own.rounded ??= this.#ops.cast(this.read(own), BFLOAT16);
+    return own.rounded;
+  }
+
   /** The variable's resource, with no read of it left that would make an update in place impossible. */
   writable(variable: Variable): number {
     const own = this.ownVariable(variable);
@@ -150,15 +207,14 @@ export class NativeMemory {
       own.resource = this.#ops.one("VarHandleOp", [...VARIABLE, ...where, attribute.string("container", "")]);
       this.#ops.many("AssignVariableOp", 0, VARIABLE, own.resource, own.value!);
     }
-    if (own.value !== undefined) this.#ops.free(own.value);
-    own.value = undefined;
+    this.#forget(own);
     return own.resource;
   }
 
   /** Gives the variable a new value, and the number of that value to the variable. */
   replace(variable: Variable, value: number): void {
     const own = this.ownVariable(variable);
-    if (own.value !== undefined) this.#ops.free(own.value);
+    this.#forget(own);
     own.value = value;
     if (own.resource !== undefined) this.#ops.many("AssignVariableOp", 0, VARIABLE, own.resource, value);
   }
@@ -171,6 +227,13 @@ export class NativeMemory {
     for (const tensor of this.#tensors) this.dispose(tensor);
     for (const saved of this.#saved) this.disposeSaved(saved);
     for (const variable of this.#variables) this.disposeVariable(variable);
+  }
+
+  #forget(own: NativeVariable): void {
+    if (own.value !== undefined) this.#ops.free(own.value);
+    if (own.rounded !== undefined) this.#ops.free(own.rounded);
+    own.value = undefined;
+    own.rounded = undefined;
   }
 
   /** The array is copied first, for TensorFlow may share its memory. */

@@ -9,6 +9,7 @@ export const FLOAT = 1;
 export const INT32 = 3;
 export const UINT8 = 4;
 export const INT64 = 9;
+export const BFLOAT16 = 14;
 const ATTR_STRING = 0;
 const ATTR_INT = 1;
 const ATTR_FLOAT = 2;
@@ -46,10 +47,28 @@ export const POSITIONS_INT64: readonly OpAttribute[] = [
   { name: "Targmax", type: ATTR_TYPE, value: INT64 },
   WHOLE_BATCH,
 ];
-const INT32_SHAPE: OpAttribute = { name: "Tshape", type: ATTR_TYPE, value: INT32 };
-const INT32_AXES: OpAttribute = { name: "Tidx", type: ATTR_TYPE, value: INT32 };
-const INT32_INDEX: OpAttribute = { name: "Index", type: ATTR_TYPE, value: INT32 };
-const NO_TRUNCATION: OpAttribute = { name: "Truncate", type: ATTR_BOOL, value: false };
+export const NONE: readonly OpAttribute[] = [];
+const CASTS: Readonly<Record<number, readonly OpAttribute[]>> = Object.fromEntries(
+  [FLOAT, INT32, UINT8, INT64, BFLOAT16].map((to) => [
+    to,
+    [
+      { name: "DstT", type: ATTR_TYPE, value: to },
+      { name: "Truncate", type: ATTR_BOOL, value: false },
+    ],
+  ]),
+);
+const KEEP_AXES: readonly OpAttribute[] = [{ name: "keep_dims", type: ATTR_BOOL, value: true }];
+const DROP_AXES: readonly OpAttribute[] = [{ name: "keep_dims", type: ATTR_BOOL, value: false }];
+/** At [transposed a + 2 transposed b]. */
+const PRODUCTS = transpositions("transpose_a", "transpose_b");
+const BATCH_PRODUCTS = transpositions("adj_x", "adj_y");
+
+function transpositions(a: string, b: string): readonly (readonly OpAttribute[])[] {
+  return [0, 1, 2, 3].map((which) => [
+    { name: a, type: ATTR_BOOL, value: which % 2 === 1 },
+    { name: b, type: ATTR_BOOL, value: which >= 2 },
+  ]);
+}
 
 /** How many changing scalars (learning rates) are kept. */
 const SCALARS_KEPT = 256;
@@ -102,6 +121,13 @@ export class TensorflowOps {
     return this.#constant(`f${key}`, () => this.binding.createTensor(shape, FLOAT, make()));
   }
 
+  matrix(key: string, make: () => readonly (readonly number[])[]): number {
+    return this.#constant(`m${key}`, () => {
+      const rows = make();
+      return this.binding.createTensor([rows.length, rows[0]!.length], FLOAT, Float32Array.from(rows.flat()));
+    });
+  }
+
   scalar(value: number): number {
     // The one used longest ago makes room: never one that the op at hand has just asked for.
     const id = this.#scalars.get(value) ?? this.binding.createTensor([], FLOAT, Float32Array.of(value));
@@ -131,48 +157,44 @@ export class TensorflowOps {
 
   // -- ops with the attributes they always have -----------------------------------------------------------------------
 
-  add = (a: number, b: number): number => this.one("AddV2", [FLOAT_T], a, b);
-  subtract = (a: number, b: number): number => this.one("Sub", [FLOAT_T], a, b);
-  multiply = (a: number, b: number): number => this.one("Mul", [FLOAT_T], a, b);
+  // Attributes that say what type an input has are left out: TensorFlow reads it off the input.
 
-  reshape(x: number, shape: readonly number[], dtype = FLOAT): number {
-    return this.one("Reshape", [attribute.type("T", dtype), INT32_SHAPE], x, this.ints(shape));
+  add = (a: number, b: number): number => this.one("AddV2", NONE, a, b);
+  subtract = (a: number, b: number): number => this.one("Sub", NONE, a, b);
+  multiply = (a: number, b: number): number => this.one("Mul", NONE, a, b);
+
+  reshape(x: number, shape: readonly number[]): number {
+    return this.one("Reshape", NONE, x, this.ints(shape));
   }
 
-  cast(x: number, from: number, to: number): number {
-    return this.one("Cast", [attribute.type("SrcT", from), attribute.type("DstT", to), NO_TRUNCATION], x);
+  transpose(x: number, axes: readonly number[]): number {
+    return this.one("Transpose", NONE, x, this.ints(axes));
+  }
+
+  cast(x: number, to: number): number {
+    return this.one("Cast", CASTS[to]!, x);
   }
 
   /** Mean or sum over axes. */
   reduce(op: "Mean" | "Sum", x: number, axes: readonly number[], keepAxes: boolean): number {
-    return this.one(op, [FLOAT_T, INT32_AXES, attribute.bool("keep_dims", keepAxes)], x, this.ints(axes));
+    return this.one(op, keepAxes ? KEEP_AXES : DROP_AXES, x, this.ints(axes));
   }
 
   matMul(a: number, b: number, transposeA = false, transposeB = false): number {
-    return this.one(
-      "MatMul",
-      [FLOAT_T, attribute.bool("transpose_a", transposeA), attribute.bool("transpose_b", transposeB)],
-      a,
-      b,
-    );
+    return this.one("MatMul", PRODUCTS[Number(transposeA) + 2 * Number(transposeB)]!, a, b);
   }
 
-  /** a [.., i, j] by each b [n, j, k]; `transposeA` takes a as [.., j, i]. */
-  batchMatMul(a: number, b: number, transposeA: boolean): number {
-    return this.one(
-      "BatchMatMulV2",
-      [FLOAT_T, attribute.bool("adj_x", transposeA), attribute.bool("adj_y", false)],
-      a,
-      b,
-    );
+  /** a [.., i, j] by each b [n, j, k]; `transposeA` takes a as [.., j, i], `transposeB` b as [n, k, j]. */
+  batchMatMul(a: number, b: number, transposeA: boolean, transposeB = false): number {
+    return this.one("BatchMatMulV2", BATCH_PRODUCTS[Number(transposeA) + 2 * Number(transposeB)]!, a, b);
   }
 
   broadcast(x: number, shape: readonly number[]): number {
-    return this.one("BroadcastTo", [FLOAT_T, INT32_AXES], x, this.ints(shape));
+    return this.one("BroadcastTo", NONE, x, this.ints(shape));
   }
 
   /** The part of `x` that begins at `begin`. */
   slice(x: number, begin: readonly number[], shape: readonly number[]): number {
-    return this.one("Slice", [FLOAT_T, INT32_INDEX], x, this.ints(begin), this.ints(shape));
+    return this.one("Slice", NONE, x, this.ints(begin), this.ints(shape));
   }
 }

@@ -30,8 +30,10 @@ test("a process that was not started for its thread count is refused before Tens
   rmSync(folder, { recursive: true });
 });
 
-test("bfloat16 is refused, not silently computed in float32", async () => {
-  await expect(createEngine({ threads: 1, precision: "bfloat16", folder: "" })).rejects.toThrow(/cannot do bfloat16/);
+test("Winograd in bfloat16 is refused, not silently computed otherwise", async () => {
+  await expect(
+    createEngine({ threads: 1, precision: "bfloat16", convolution: "winograd", folder: "" }),
+  ).rejects.toThrow(/cannot do Winograd convolutions in bfloat16/);
 });
 
 const found = resolveEngine("native");

@@ -1,0 +1,256 @@
+/**
+ * Convolutions on the native engine, each by the way that is quickest for its shape:
+ *
+ *   pointwise   1 x 1, stride 1: one matrix product, in whatever layout the image has
+ *   winograd    3 x 3, stride 1, on small maps: see winograd.ts; float32 only
+ *   direct      everything else: TensorFlow's own convolutions, which oneDNN computes
+ *
+ * Which way is taken follows from the shapes and the engine's settings alone, so that it is the same in every run.
+ */
+import type { ConvGeometry, ConvolutionAlgorithm, Shape, Tensor, Variable } from "../engine.ts";
+import type { OpAttribute } from "./binding.ts";
+import type { Format, NativeMemory, NativeTensor } from "./native-memory.ts";
+import { attribute, BFLOAT16, FLOAT, NHWC, type TensorflowOps } from "./tensorflow-ops.ts";
+import { planWindow, type Window } from "./window.ts";
+import { Winograd } from "./winograd.ts";
+
+/** With `auto`, maps up to this many pixels wide and high go Winograd's way: beyond, its transforms cost what it saves. */
+const WINOGRAD_PIXELS = 16;
+/** And with at least so many channels in and out, or the matrix products are too thin. */
+const WINOGRAD_CHANNELS = 32;
+/** In bfloat16, the filter gradient on maps up to this size is quicker as a forward convolution with batch and channels exchanged. */
+const EXCHANGED_PIXELS = 8;
+
+export class NativeConvolution {
+  readonly #ops: TensorflowOps;
+  readonly #memory: NativeMemory;
+  readonly #algorithm: ConvolutionAlgorithm;
+  readonly #format: Format;
+  readonly #winograd: Winograd;
+  readonly #attributes = new Map<string, readonly OpAttribute[]>();
+
+  constructor(ops: TensorflowOps, memory: NativeMemory, algorithm: ConvolutionAlgorithm, format: Format) {
+    this.#ops = ops;
+    this.#memory = memory;
+    this.#algorithm = algorithm;
+    this.#format = format;
+    this.#winograd = new Winograd(ops);
+  }
+
+  forward(x: Tensor, filter: Variable, geometry: ConvGeometry): NativeTensor {
+    switch (this.#way(x.shape, filter.shape, geometry)) {
+      case "pointwise":
+        return this.#pointwise(x, filter);
+      case "winograd": {
+        const channels = filter.shape[3]!;
+        const input = this.#memory.held(x, "HWNC", FLOAT);
+        const y = this.#winograd.forward(input, positionsFirst(x.shape), this.#memory.read(filter), channels);
+        return this.#memory.tensor(y, [...x.shape.slice(0, 3), channels], "float32", { layout: "HWNC" });
+      }
+      case "direct":
+        return this.#direct(x, filter, geometry);
+    }
+  }
+
+  gradient(dy: Tensor, x: Tensor, filter: Variable, geometry: ConvGeometry, wantInput: boolean) {
+    switch (this.#way(x.shape, filter.shape, geometry)) {
+      case "pointwise":
+        return this.#pointwiseGradient(dy, x, filter, wantInput);
+      case "winograd": {
+        const { dx, dfilter } = this.#winograd.gradient(
+          this.#memory.held(dy, "HWNC", FLOAT),
+          this.#memory.held(x, "HWNC", FLOAT),
+          positionsFirst(x.shape),
+          this.#memory.read(filter),
+          filter.shape[3]!,
+          wantInput,
+        );
+        return {
+          dx: dx === undefined ? undefined : this.#memory.tensor(dx, x.shape, "float32", { layout: "HWNC" }),
+          dfilter: this.#memory.tensor(dfilter, filter.shape),
+        };
+      }
+      case "direct":
+        return this.#directGradient(dy, x, filter, geometry, wantInput);
+    }
+  }
+
+  #way(shape: Shape, [kernelHeight, kernelWidth, depth, channels]: Shape, geometry: ConvGeometry) {
+    const { stride, padding, dilation, groups } = geometry;
+    if (stride !== 1 || groups !== 1) return "direct";
+    if (kernelHeight === 1 && kernelWidth === 1 && padding === 0) return "pointwise";
+    if (kernelHeight !== 3 || kernelWidth !== 3 || padding !== 1 || dilation !== 1) return "direct";
+    if (this.#algorithm === "direct" || this.#format !== FLOAT) return "direct";
+    if (this.#algorithm === "winograd") return "winograd";
+    const small = Math.max(shape[1]!, shape[2]!) <= WINOGRAD_PIXELS;
+    return small && Math.min(depth!, channels!) >= WINOGRAD_CHANNELS ? "winograd" : "direct";
+  }
+
+  #filter(filter: Variable): number {
+    return this.#format === FLOAT ? this.#memory.read(filter) : this.#memory.readRounded(filter);
+  }
+
+  /** A filter's gradient is float32 whatever it was computed in. Frees `id`. */
+  #filterGradient(id: number, shape: Shape): NativeTensor {
+    return this.#memory.tensor(this.#format === FLOAT ? id : this.#ops.freeing(this.#ops.cast(id, FLOAT), id), shape);
+  }
+
+  // -- pointwise ------------------------------------------------------------------------------------------------------
+
+  #pointwise(x: Tensor, filter: Variable): NativeTensor {
+    const [ops, memory] = [this.#ops, this.#memory];
+    const { layout } = memory.own(x);
+    const [cin, cout] = [filter.shape[2]!, filter.shape[3]!];
+    const shape = [...x.shape.slice(0, 3), cout];
+    const rows = ops.reshape(memory.held(x, layout, this.#format), [-1, cin]);
+    const weights = ops.reshape(this.#filter(filter), [cin, cout]);
+    const product = ops.matMul(rows, weights);
+    ops.free(rows, weights);
+    const y = ops.freeing(ops.reshape(product, layout === "NHWC" ? shape : positionsFirst(shape)), product);
+    return memory.tensor(y, shape, "float32", { layout, format: this.#format });
+  }
+
+  #pointwiseGradient(dy: Tensor, x: Tensor, filter: Variable, wantInput: boolean) {
+    const [ops, memory] = [this.#ops, this.#memory];
+    const { layout } = memory.own(x);
+    const [cin, cout] = [filter.shape[2]!, filter.shape[3]!];
+    const rows = ops.reshape(memory.held(x, layout, this.#format), [-1, cin]);
+    const outer = ops.reshape(memory.held(dy, layout, this.#format), [-1, cout]);
+    const flat = ops.freeing(ops.matMul(rows, outer, true), rows);
+    const dfilter = this.#filterGradient(ops.freeing(ops.reshape(flat, filter.shape), flat), filter.shape);
+    if (!wantInput) {
+      ops.free(outer);
+      return { dx: undefined, dfilter };
+    }
+    const weights = ops.reshape(this.#filter(filter), [cin, cout]);
+    const spread = ops.matMul(outer, weights, false, true);
+    ops.free(outer, weights);
+    const dx = ops.freeing(ops.reshape(spread, layout === "NHWC" ? x.shape : positionsFirst(x.shape)), spread);
+    return { dx: memory.tensor(dx, x.shape, "float32", { layout, format: this.#format }), dfilter };
+  }
+
+  // -- direct ---------------------------------------------------------------------------------------------------------
+
+  #direct(x: Tensor, filter: Variable, geometry: ConvGeometry): NativeTensor {
+    const window = convWindow(x, filter, geometry);
+    const input = this.#padded(x, window);
+    const attributes = this.#convAttributes(geometry, window);
+    const [output] = this.#ops.binding.executeOp("Conv2D", attributes, [input, this.#filter(filter)], 1);
+    if (window.pad !== undefined) this.#ops.free(input);
+    return this.#memory.tensor(output!.id, output!.shape, "float32", { format: this.#format });
+  }
+
+  #directGradient(dy: Tensor, x: Tensor, filter: Variable, geometry: ConvGeometry, wantInput: boolean) {
+    const [ops, memory] = [this.#ops, this.#memory];
+    const gradient = memory.held(dy, "NHWC", this.#format);
+    const exchanged = this.#format === BFLOAT16 && isExchangeable(dy.shape, x.shape, filter.shape, geometry);
+    const dfilter = exchanged
+      ? this.#exchangedFilterGradient(gradient, memory.held(x, "NHWC", this.#format), geometry)
+      : this.#directFilterGradient(gradient, x, filter, geometry);
+    const result = this.#filterGradient(dfilter, filter.shape);
+    if (!wantInput) return { dx: undefined, dfilter: result };
+    const window = convWindow(x, filter, geometry);
+    const shape = ops.ints(paddedShape(x.shape, window));
+    const attributes = this.#convAttributes(geometry, window);
+    const spread = ops.one("Conv2DBackpropInput", attributes, shape, this.#filter(filter), gradient);
+    const dx = cropped(ops, spread, x.shape, window);
+    return { dx: memory.tensor(dx, x.shape, "float32", { format: this.#format }), dfilter: result };
+  }
+
+  #directFilterGradient(gradient: number, x: Tensor, filter: Variable, geometry: ConvGeometry): number {
+    const ops = this.#ops;
+    const window = convWindow(x, filter, geometry);
+    const input = this.#padded(x, window);
+    const attributes = this.#convAttributes(geometry, window);
+    const dfilter = ops.one("Conv2DBackpropFilter", attributes, input, ops.ints(filter.shape), gradient);
+    if (window.pad !== undefined) ops.free(input);
+    return dfilter;
+  }
+
+  /** dfilter [kh, kw, cin, cout] = x [cin, h, w, n] convolved with dy [oh, ow, n, cout]. */
+  #exchangedFilterGradient(gradient: number, x: number, { padding }: ConvGeometry): number {
+    const ops = this.#ops;
+    const images = ops.transpose(x, [3, 1, 2, 0]);
+    const kernel = ops.transpose(gradient, [1, 2, 0, 3]);
+    const taps = ops.one("Conv2D", this.#exchangedAttributes(padding), images, kernel);
+    ops.free(images, kernel);
+    return ops.freeing(ops.transpose(taps, [1, 2, 0, 3]), taps);
+  }
+
+  /** `x` with the rows its window wants: then the caller's to free. */
+  #padded(x: Tensor, { pad }: Window): number {
+    const id = this.#memory.held(x, "NHWC", this.#format);
+    return pad === undefined ? id : this.#ops.one("Pad", [], id, this.#ops.paddings(...pad));
+  }
+
+  #convAttributes({ stride, dilation }: ConvGeometry, { mode }: Window): readonly OpAttribute[] {
+    return this.#remember(`${stride} ${dilation} ${mode}`, () => [
+      NHWC,
+      attribute.int("strides", [1, stride, stride, 1]),
+      attribute.int("dilations", [1, dilation, dilation, 1]),
+      attribute.string("padding", mode),
+      attribute.bool("use_cudnn_on_gpu", true),
+    ]);
+  }
+
+  #exchangedAttributes(padding: number): readonly OpAttribute[] {
+    return this.#remember(`exchanged ${padding}`, () => [
+      NHWC,
+      attribute.int("strides", [1, 1, 1, 1]),
+      attribute.int("dilations", [1, 1, 1, 1]),
+      attribute.string("padding", "EXPLICIT"),
+      attribute.int("explicit_paddings", [0, 0, padding, padding, padding, padding, 0, 0]),
+      attribute.bool("use_cudnn_on_gpu", true),
+    ]);
+  }
+
+  #remember(key: string, make: () => readonly OpAttribute[]): readonly OpAttribute[] {
+    const known = this.#attributes.get(key) ?? make();
+    this.#attributes.set(key, known);
+    return known;
+  }
+}
+
+function convWindow(x: Tensor, filter: Variable, { stride, padding, dilation }: ConvGeometry): Window {
+  const extent = (size: number) => dilation * (size - 1) + 1;
+  const [, height, width] = x.shape;
+  return planWindow(height!, width!, extent(filter.shape[0]!), extent(filter.shape[1]!), stride, padding);
+}
+
+/** Takes the rows that a window added off a gradient, and frees it. */
+export function cropped(ops: TensorflowOps, dx: number, shape: Shape, { pad }: Window): number {
+  return pad === undefined ? dx : ops.freeing(ops.slice(dx, [0, pad[0], pad[2], 0], shape), dx);
+}
+
+export function paddedShape(shape: Shape, { pad }: Window): Shape {
+  if (pad === undefined) return shape;
+  const [top, bottom, left, right] = pad;
+  return [shape[0]!, shape[1]! + top + bottom, shape[2]! + left + right, shape[3]!];
+}
+
+/**
+ * Small maps under stride 1, and results of one pixel, where the stride does not matter: there TensorFlow's own bfloat16
+ * gradient leaves the taps that only meet padding unset.
+ */
+function isExchangeable(
+  dy: Shape,
+  x: Shape,
+  filter: Shape,
+  { stride, padding, dilation, groups }: ConvGeometry,
+): boolean {
+  const [, height, width] = x;
+  const [, rows, columns] = dy;
+  return (
+    dilation === 1 &&
+    groups === 1 &&
+    Math.max(height!, width!) <= EXCHANGED_PIXELS &&
+    (stride === 1 || (rows === 1 && columns === 1)) &&
+    filter[0] === height! + 2 * padding - rows! + 1 &&
+    filter[1] === width! + 2 * padding - columns! + 1
+  );
+}
+
+/** [n, h, w, c] -> [h, w, n, c]. */
+function positionsFirst([n, height, width, channels]: Shape): Shape {
+  return [height!, width!, n!, channels!];
+}
