@@ -14,6 +14,7 @@ import type { ConvLayer, DropoutLayer, Layer, PlainLayer, ResidualLayer } from "
 import type { ModelDescription } from "./model-description.ts";
 import type { Network, Parameter } from "./network.ts";
 import { readState } from "./read-state.ts";
+import { refuseUnsupported } from "./refuse-unsupported.ts";
 import { elementCount, stateEntries } from "./state-entry.ts";
 import { engineShape, toEngineLayout, toTorchLayout } from "./state-layout.ts";
 
@@ -36,8 +37,12 @@ interface Pass {
   readonly training: { readonly tape: ReverseStep[]; readonly draw: Draw } | undefined;
 }
 
-/** Puts `description` on `engine`. Its weights are unset until `loadStateDict`, and using it before throws. */
+/**
+ * Puts `description` on `engine`. Its weights are unset until `loadStateDict`, and using it before throws. Throws
+ * `UnsupportedOnEngine` where the engine cannot have one of its layers.
+ */
 export function createNetwork(engine: Engine, description: ModelDescription): Network {
+  refuseUnsupported(engine, description.layers);
   const entries = stateEntries(description.layers);
   const variables = new Map<string, Variable>();
   for (const entry of entries)
