@@ -38,7 +38,8 @@ export function adjustSaturation(image: Image, factor: number): Image {
 function blendWithValue(image: Image, value: number, factor: number): Image {
   if (factor === 1) return image;
   const alpha = Math.fround(factor);
-  const table = Uint8Array.from({ length: 256 }, (_, pixel) => blend(value, pixel, alpha));
+  const table = new Uint8Array(256);
+  for (let pixel = 0; pixel < 256; pixel++) table[pixel] = blend(value, pixel, alpha);
   const { data: input } = image;
   const data = new Uint8Array(input.length);
   for (let i = 0; i < input.length; i++) data[i] = table[input[i]!]!;

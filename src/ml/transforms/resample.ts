@@ -90,23 +90,39 @@ function resampleRows(image: Image, coefficients: Coefficients | undefined): Ima
   if (coefficients === undefined) return image;
   const { data: input, height, width: inputWidth, channels } = image;
   const { outputSize: outputWidth, taps, first, count, weights } = coefficients;
-  const output = new Uint8Array(height * outputWidth * channels);
+  const data = new Uint8Array(height * outputWidth * channels);
+  const output = clamped(data);
   let position = 0;
   for (let row = 0; row < height; row++) {
     const rowStart = row * inputWidth * channels;
     for (let x = 0; x < outputWidth; x++) {
       const start = rowStart + first[x]! * channels;
       const weightStart = x * taps;
-      const length = count[x]!;
+      const weightEnd = weightStart + count[x]!;
+      if (channels === 3) {
+        // Three sums at once read each weight once: twice as fast.
+        let [red, green, blue] = [ONE_HALF, ONE_HALF, ONE_HALF];
+        for (let k = weightStart, at = start; k < weightEnd; k++, at += 3) {
+          const weight = weights[k]!;
+          red = (red + Math.imul(input[at]!, weight)) | 0;
+          green = (green + Math.imul(input[at + 1]!, weight)) | 0;
+          blue = (blue + Math.imul(input[at + 2]!, weight)) | 0;
+        }
+        output[position] = red >> PRECISION_BITS;
+        output[position + 1] = green >> PRECISION_BITS;
+        output[position + 2] = blue >> PRECISION_BITS;
+        position += 3;
+        continue;
+      }
       for (let channel = 0; channel < channels; channel++) {
         let sum = ONE_HALF;
-        for (let k = 0, at = start + channel; k < length; k++, at += channels)
-          sum = (sum + Math.imul(input[at]!, weights[weightStart + k]!)) | 0;
-        output[position++] = clip(sum);
+        for (let k = weightStart, at = start + channel; k < weightEnd; k++, at += channels)
+          sum = (sum + Math.imul(input[at]!, weights[k]!)) | 0;
+        output[position++] = sum >> PRECISION_BITS;
       }
     }
   }
-  return { data: output, height, width: outputWidth, channels };
+  return { data, height, width: outputWidth, channels };
 }
 
 function resampleColumns(image: Image, coefficients: Coefficients | undefined): Image {
@@ -115,30 +131,42 @@ function resampleColumns(image: Image, coefficients: Coefficients | undefined): 
   const { outputSize: outputHeight, taps, first, count, weights } = coefficients;
   // Of a row in bytes; a column is every stride-th byte.
   const stride = width * channels;
-  const output = new Uint8Array(outputHeight * stride);
+  const data = new Uint8Array(outputHeight * stride);
+  const output = clamped(data);
+  const sums = new Int32Array(stride);
   let position = 0;
   for (let y = 0; y < outputHeight; y++) {
-    const start = first[y]! * stride;
     const weightStart = y * taps;
     const length = count[y]!;
+    let start = first[y]! * stride;
     if (length === 2) {
-      // Enlarging sees two pixels almost everywhere: without the inner loop it takes a third less time.
-      const [upper, lower] = [weights[weightStart]!, weights[weightStart + 1]!];
+      // Enlarging sees two pixels almost everywhere: without the sums it takes a third less time.
+      const upper = weights[weightStart]!;
+      const lower = weights[weightStart + 1]!;
       for (let at = start; at < start + stride; at++)
-        output[position++] = clip(ONE_HALF + Math.imul(input[at]!, upper) + Math.imul(input[at + stride]!, lower));
+        output[position++] =
+          (ONE_HALF + Math.imul(input[at]!, upper) + Math.imul(input[at + stride]!, lower)) >> PRECISION_BITS;
       continue;
     }
-    for (let x = 0; x < stride; x++) {
-      let sum = ONE_HALF;
-      for (let k = 0, at = start + x; k < length; k++, at += stride)
-        sum = (sum + Math.imul(input[at]!, weights[weightStart + k]!)) | 0;
-      output[position++] = clip(sum);
+    // Row by row, two at a time: what is read lies side by side.
+    sums.fill(ONE_HALF);
+    for (let k = 0; k < length; k += 2) {
+      const upper = weights[weightStart + k]!;
+      const lower = k + 1 < length ? weights[weightStart + k + 1]! : 0;
+      const next = start + (k + 1 < length ? stride : 0);
+      for (let x = 0; x < stride; x++)
+        sums[x] = (sums[x]! + Math.imul(input[start + x]!, upper) + Math.imul(input[next + x]!, lower)) | 0;
+      start += 2 * stride;
     }
+    for (let x = 0; x < stride; x++) output[position++] = sums[x]! >> PRECISION_BITS;
   }
-  return { data: output, height: outputHeight, width, channels };
+  return { data, height: outputHeight, width, channels };
 }
 
-function clip(sum: number): number {
-  // Bicubic weights overshoot on both sides; even triangle weights, rounded up, can pass 255 by one.
-  return Math.min(Math.max(sum >> PRECISION_BITS, 0), 255);
+/**
+ * A view that stores numbers beyond 0..255 as the nearer of the two: bicubic weights overshoot on both sides, and even
+ * triangle weights, rounded up, can pass 255 by one.
+ */
+function clamped(data: Uint8Array): Uint8ClampedArray {
+  return new Uint8ClampedArray(data.buffer, data.byteOffset, data.length);
 }
