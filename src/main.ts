@@ -11,6 +11,7 @@ import { registry } from "../stages/registry.ts";
 import { type App, type ExitCode, type Interrupts, UsageError } from "./cli/app.ts";
 import { runProgram } from "./cli/program.ts";
 import { createEngineTools } from "./compose-engines.ts";
+import { createModelExporter } from "./compose-export.ts";
 import { createWorkspace } from "./compose-workspace.ts";
 import { describeRefusal } from "./execute/describe-refusal.ts";
 import { nodeFileSystem } from "./platform/file-system.ts";
@@ -44,6 +45,7 @@ async function main(): Promise<ExitCode> {
     files: nodeFileSystem,
     catalogue: registry,
     engines,
+    exporter: createModelExporter(),
     schedule(callback, delayMs) {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);

@@ -110,6 +110,7 @@ const OWNERS: readonly { readonly what: string; readonly pattern: RegExp; readon
       /^src\/execute\/worker-main\.ts$/,
       /^src\/ml\/engine\/(engine-folder|rate-main|self-test-main|self-test-process)\.ts$/,
       /^src\/ml\/engine\/native\//,
+      /^src\/ml\/engine\/webgpu\/vulkan-drivers\.ts$/,
     ],
   },
   // The report's script runs in the reader's browser.
@@ -130,7 +131,7 @@ const OWNERS: readonly { readonly what: string; readonly pattern: RegExp; readon
     pattern: /"node:fs(\/promises)?"/,
     owners: [
       /^src\/main\.ts$/,
-      /^src\/compose-engines\.ts$/,
+      /^src\/compose-(engines|export)\.ts$/,
       /^src\/platform\//,
       /^src\/execute\/worker-main\.ts$/,
       /^src\/identity\/bundle-code\.ts$/,

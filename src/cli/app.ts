@@ -7,6 +7,7 @@ import type { StageCatalogue } from "../language/pipeline.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { ReporterOutput, Schedule } from "../report/reporter.ts";
 import type { EngineTools } from "./engine-tools.ts";
+import type { ModelExporter } from "./model-exporter.ts";
 
 export interface App {
   readonly cwd: string;
@@ -19,6 +20,7 @@ export interface App {
   readonly files: FileSystem;
   readonly catalogue: StageCatalogue;
   readonly engines: EngineTools;
+  readonly exporter: ModelExporter;
   readonly schedule: Schedule;
   readonly nowMs: () => number;
   readonly processors: number;

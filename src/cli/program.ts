@@ -1,6 +1,7 @@
 /** The command line: names, options, help and examples. Each command's own file is loaded when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { App, ExitCode } from "./app.ts";
+import { EXPORT_TARGETS } from "./model-exporter.ts";
 
 /** Parses `argv` (without node and script) and runs the command. Usage errors were printed; their code is 2. */
 export async function runProgram(app: App, argv: readonly string[]): Promise<ExitCode> {
@@ -115,6 +116,31 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     .action(async (words: string[], options) => {
       const { showCommand } = await import("./show.ts");
       done(await showCommand(app, words, { ...defaults(options), path: options.path ?? flag(options.paths) }));
+    });
+
+  pipelineCommand(program, "export", "write a stage's model for PyTorch or the browser")
+    .usage("[options] [pipeline] <stage>[.output]")
+    .addOption(new Option("--to <target>", "the format").choices([...EXPORT_TARGETS]).makeOptionMandatory())
+    .option("-o, --out <folder>", "where (default: <pipeline>-<stage>-<target> here)")
+    .option("-f, --force", "replace files that exist there")
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      examples([
+        "pipe export resnet34 train --to safetensors        a state dict with torchvision's names",
+        "pipe export resnet34 train.model --to tfjs --out web/model",
+      ]),
+    )
+    .action(async (words: string[], options) => {
+      const { exportCommand } = await import("./export.ts");
+      done(
+        await exportCommand(app, words, {
+          ...defaults(options),
+          to: options.to,
+          ...(options.out === undefined ? {} : { out: options.out }),
+          force: flag(options.force),
+        }),
+      );
     });
 
   const engine = program

@@ -30,18 +30,18 @@ export function exportModel(target: ExportTarget, model: ModelExport): Iterable<
 function* safetensorsFiles(model: ModelExport): Generator<ExportedFile> {
   const { description, spec, preprocessing } = model;
   yield { name: "README.md", content: safetensorsReadme(description.architecture, spec, preprocessing) };
-  yield describePreprocessing(model);
+  yield preprocessingFile(model);
   yield { name: "model.safetensors", content: model.weights() };
 }
 
 function* tfjsFiles(model: ModelExport): Generator<ExportedFile> {
   const { description, state, preprocessing, generatedBy } = model;
   yield { name: "README.md", content: tfjsReadme(description.architecture, preprocessing) };
-  yield describePreprocessing(model);
+  yield preprocessingFile(model);
   const { imageSize } = preprocessing;
   yield* graphModelFiles({ description, state, generatedBy, ...(imageSize !== undefined && { imageSize }) });
 }
 
-function describePreprocessing({ preprocessing, spec }: ModelExport): ExportedFile {
+function preprocessingFile({ preprocessing, spec }: ModelExport): ExportedFile {
   return { name: PREPROCESSING_FILE, content: preprocessingText(preprocessing, { ...spec } as unknown as JsonObject) };
 }

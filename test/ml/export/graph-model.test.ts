@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { dirname, sep } from "node:path";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
+import type { GraphModel } from "@tensorflow/tfjs-converter";
 import * as tf from "@tensorflow/tfjs-core";
 import { draw } from "../../../src/ml/engine/contract/draw.ts";
 import { createReferenceEngine } from "../../../src/ml/engine/cpu/cpu-engine.ts";
@@ -20,6 +20,7 @@ import type { Layer } from "../../../src/ml/nn/layer.ts";
 import type { ModelDescription } from "../../../src/ml/nn/model-description.ts";
 import { stateEntries } from "../../../src/ml/nn/state-entry.ts";
 import { fill } from "../../parity/fill.ts";
+import { loadExported, runExported } from "./load-exported.ts";
 
 // Measured: 4e-7 at worst.
 const TOLERANCE = 1e-5;
@@ -62,25 +63,10 @@ function exported(description: ModelDescription, size: number | undefined): Map<
   return new Map([...files].map(({ name, content }) => [name, content]));
 }
 
-/** As a browser would, but from memory. */
-function loadExported(files: ReadonlyMap<string, ExportedFile["content"]>): Promise<GraphModel> {
-  return loadGraphModel({
-    async load() {
-      const { modelTopology, weightsManifest, format, generatedBy, signature } = JSON.parse(
-        files.get("model.json") as string,
-      );
-      const shards = weightsManifest[0].paths.map((path: string) => files.get(path) as Uint8Array);
-      const weightData = Uint8Array.from(Buffer.concat(shards)).buffer;
-      return { modelTopology, format, generatedBy, signature, weightSpecs: weightsManifest[0].weights, weightData };
-    },
-  });
-}
+const load = (files: ReadonlyMap<string, ExportedFile["content"]>) => loadExported((file) => files.get(file)!);
 
 function run(model: GraphModel, images: Float32Array, size: number): readonly number[] {
-  return tf.tidy(() => {
-    const x = tf.tensor4d(images, [IMAGES, size, size, images.length / (IMAGES * size * size)]);
-    return [...(model.predict(x) as tf.Tensor).dataSync()];
-  });
+  return runExported(model, images, [IMAGES, size, size, images.length / (IMAGES * size * size)]);
 }
 
 function relativeError(values: readonly number[], expected: readonly number[]): number {
@@ -118,7 +104,7 @@ const cases: readonly [string, ModelDescription, number][] = [
 describe("stock TensorFlow.js gives our logits", () => {
   test.each(cases)("of %s", async (_, description, size) => {
     await tf.setBackend("cpu");
-    const model = await loadExported(exported(description, size));
+    const model = await load(exported(description, size));
     const before = tf.memory().numTensors;
     const logits = run(model, imagesOf(size, description.imageChannels), size);
     expect(relativeError(logits, await ownLogits(description, size))).toBeLessThan(TOLERANCE);
@@ -129,7 +115,7 @@ describe("stock TensorFlow.js gives our logits", () => {
   test("on its WebAssembly backend too", async () => {
     await tf.setBackend("wasm");
     for (const [, description, size] of cases.slice(0, 2)) {
-      const model = await loadExported(exported(description, size));
+      const model = await load(exported(description, size));
       const logits = run(model, imagesOf(size, description.imageChannels), size);
       expect(relativeError(logits, await ownLogits(description, size))).toBeLessThan(TOLERANCE);
       model.dispose();
@@ -140,7 +126,7 @@ describe("stock TensorFlow.js gives our logits", () => {
 describe("the input", () => {
   test("is of the size that the model was trained at, and says so", async () => {
     await tf.setBackend("cpu");
-    const model = await loadExported(exported(cases[0]![1], 32));
+    const model = await load(exported(cases[0]![1], 32));
     expect(model.inputs[0]!.shape).toEqual([-1, 32, 32, 3]);
     expect(() => run(model, imagesOf(40), 40)).toThrow(/shape/);
   });
@@ -148,7 +134,7 @@ describe("the input", () => {
   test("is of any size where that is not known and the model does not mind", async () => {
     await tf.setBackend("cpu");
     const [, description] = cases[0]!;
-    const model = await loadExported(exported(description, undefined));
+    const model = await load(exported(description, undefined));
     expect(relativeError(run(model, imagesOf(40), 40), await ownLogits(description, 40))).toBeLessThan(TOLERANCE);
   });
 
