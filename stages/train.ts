@@ -24,7 +24,7 @@ const LOADER_THREADS = 4;
 export const train = defineStage<TrainParams, Engine>({
   type: "train",
   description:
-    "Trains a model with SGD, Adam or AdamW under a learning-rate schedule, and leaves a checkpoint an epoch.",
+    "Trains a model with SGD, Adam(W), RMSprop or LARS under a learning-rate schedule, and leaves a checkpoint an epoch.",
   inputs: {
     model: { kind: "model", description: "The model to start from." },
     train: { kind: "dataset", description: "The images to train on." },
@@ -143,6 +143,12 @@ function checkTrain({ params, inputs }: CheckContext<TrainParams>): readonly Sta
       path: ["with", "optimizer", "nesterov"],
       message: "`nesterov: true` looks ahead along a momentum, and momentum is 0",
       help: "set `momentum: 0.9`, or remove `nesterov`",
+    });
+  if (optimizer.type === "sgd" && optimizer.nesterov && optimizer.dampening !== 0)
+    problems.push({
+      path: ["with", "optimizer", "nesterov"],
+      message: "`nesterov: true` looks ahead along the whole momentum, and `dampening` leaves a share of it out",
+      help: "remove `dampening`, or remove `nesterov`",
     });
   const count = inputs.train?.count;
   if (typeof count === "number" && dropLast && count < batchSize)

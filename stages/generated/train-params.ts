@@ -24,7 +24,7 @@ export interface TrainParams {
   /**
    * The optimiser and its base learning rate.
    */
-  optimizer: Sgd | Adam | Adamw;
+  optimizer: Sgd | Adam | Adamw | Rmsprop | Lars;
   /**
    * How the learning rate changes from epoch to epoch.
    */
@@ -78,7 +78,11 @@ export interface Sgd {
    */
   momentum: number;
   /**
-   * Looks ahead along the momentum (Nesterov). Needs momentum above 0.
+   * Leaves this share of each gradient out of the momentum, except in the first step.
+   */
+  dampening: number;
+  /**
+   * Looks ahead along the momentum (Nesterov). Needs momentum above 0 and no dampening.
    */
   nesterov: boolean;
   /**
@@ -137,6 +141,67 @@ export interface Adamw {
    * Decay of the running mean of squared gradients.
    */
   beta2: number;
+  /**
+   * Added to the denominator, so that it is never zero.
+   */
+  epsilon: number;
+  /**
+   * Pulls parameters towards zero: an L2 penalty on the gradient, or with `adamw` on the weight itself.
+   */
+  weightDecay: number;
+  /**
+   * Which parameters decay: `all`, as in PyTorch, or only the `weights` of convolutions and linear layers, not biases, nor the scales and shifts of norms.
+   */
+  weightDecayOn: "all" | "weights";
+}
+/**
+ * RMSprop (Tieleman & Hinton 2012), as torch.optim.RMSprop.
+ */
+export interface Rmsprop {
+  type: "rmsprop";
+  /**
+   * The base learning rate, which the schedule changes.
+   */
+  learningRate: number;
+  /**
+   * Decay of the running mean of squared gradients.
+   */
+  alpha: number;
+  /**
+   * Added to the denominator, so that it is never zero.
+   */
+  epsilon: number;
+  /**
+   * How much of the last step's direction is kept.
+   */
+  momentum: number;
+  /**
+   * Divides by the standard deviation of the gradient instead of its root mean square.
+   */
+  centered: boolean;
+  /**
+   * Pulls parameters towards zero: an L2 penalty on the gradient, or with `adamw` on the weight itself.
+   */
+  weightDecay: number;
+  /**
+   * Which parameters decay: `all`, as in PyTorch, or only the `weights` of convolutions and linear layers, not biases, nor the scales and shifts of norms.
+   */
+  weightDecayOn: "all" | "weights";
+}
+/**
+ * SGD whose rate is adapted to each layer's weights, for very large batches (You, Gitman & Ginsburg 2017). Biases and the scales and shifts of norms are moved by plain SGD.
+ */
+export interface Lars {
+  type: "lars";
+  learningRate: LearningRate;
+  /**
+   * How much of the last step's direction is kept.
+   */
+  momentum: number;
+  /**
+   * A weight's step, as a share of the weight's own norm at a learning rate of 1.
+   */
+  trustCoefficient: number;
   /**
    * Added to the denominator, so that it is never zero.
    */

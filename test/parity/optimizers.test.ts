@@ -10,6 +10,7 @@ const sgd = {
   type: "sgd",
   learningRate: 0.1,
   momentum: 0,
+  dampening: 0,
   nesterov: false,
   weightDecay: 0,
   weightDecayOn: "all",
@@ -43,7 +44,7 @@ describe("twenty steps in double precision end where PyTorch's do", () => {
     for (let step = 1; step <= 20; step++) {
       if (step === 11) rate *= 0.1;
       const gradient = engine.upload(draw(`gradient${step}`, 6), [6]);
-      optimizer.update(parameter, gradient, rate, step);
+      optimizer.update(parameter, gradient, { learningRate: rate, step });
       engine.dispose(gradient);
       const row = (expected as Record<string, number[]>)[step];
       const values = engine.downloadFloat64(parameter.variable);

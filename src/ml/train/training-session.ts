@@ -122,7 +122,7 @@ export class TrainingSession {
       if (settings.trainAccuracy === "running")
         state.correct += countTopK((await engine.download(logits)) as Float32Array, batch.labels, logits.shape[1]!, 1);
       network.backward(dlogits, (parameter, gradient) =>
-        this.#optimizer.update(parameter, gradient, learningRate, step),
+        this.#optimizer.update(parameter, gradient, { learningRate, step }),
       );
       return value;
     } finally {

@@ -8,6 +8,7 @@ const sgd: OptimizerSettings = {
   type: "sgd",
   learningRate: 0.1,
   momentum: 0.9,
+  dampening: 0,
   nesterov: false,
   weightDecay: 0,
   weightDecayOn: "all",
@@ -33,7 +34,7 @@ function setUp(settings: OptimizerSettings) {
   const optimizer = createOptimizer(engine, parameters, settings);
   const update = (parameter: Parameter, values: number[], step = 1) => {
     const gradient = engine.upload(Float64Array.from(values), parameter.variable.shape);
-    optimizer.update(parameter, gradient, settings.learningRate, step);
+    optimizer.update(parameter, gradient, { learningRate: settings.learningRate, step });
     engine.dispose(gradient);
   };
   return { engine, parameters, optimizer, update };

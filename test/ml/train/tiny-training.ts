@@ -111,6 +111,7 @@ export const SETTINGS: TrainingSettings = {
     type: "sgd",
     learningRate: 0.1,
     momentum: 0.9,
+    dampening: 0,
     nesterov: false,
     weightDecay: 1e-4,
     weightDecayOn: "all",
