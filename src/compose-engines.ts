@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { EngineInstallRefused, type EngineListing, type EngineTools } from "./cli/engine-tools.ts";
 import type { ResolvedEngine } from "./execute/engine-port.ts";
 import type { EngineSetting } from "./language/pipeline.ts";
-import { type EngineEntry, listEngines, resolveEngine } from "./ml/engine/catalogue.ts";
+import { type EngineEntry, listEngines, resolveEngine, webgpuBuild } from "./ml/engine/catalogue.ts";
 import { engineRoot, findInstalled, readRefusal } from "./ml/engine/engine-folder.ts";
 import { nativeEnvironment } from "./ml/engine/native/binding.ts";
 
@@ -38,7 +38,7 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
       const native = choice.name === "native";
       return {
         ...choice,
-        build: native ? nativeBuild(root) : "",
+        build: native ? nativeBuild(root) : choice.name === "webgpu" ? webgpuBuild() : "",
         threads,
         precision,
         environment: native ? nativeEnvironment(threads) : {},

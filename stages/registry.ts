@@ -36,6 +36,7 @@ export const registry: StageCatalogue = new Map(
 /** Source of each engine, relative to the package. */
 export const engineSources = {
   native: "src/ml/engine/native/native-engine.ts",
+  webgpu: "src/ml/engine/webgpu/webgpu-engine.ts",
   wasm: "src/ml/engine/wasm/wasm-engine.ts",
   cpu: "src/ml/engine/cpu/cpu-engine.ts",
 } as const;

@@ -3,7 +3,7 @@ import type { EngineSetting } from "../language/pipeline.ts";
 import type { EngineRecord } from "../record.ts";
 
 export interface ResolvedEngine {
-  readonly name: "native" | "wasm" | "cpu";
+  readonly name: "native" | "webgpu" | "wasm" | "cpu";
   /** Of the library that computes. */
   readonly version: string;
   /** Where the engine's own files are. */

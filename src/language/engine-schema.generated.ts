@@ -6,11 +6,12 @@ export const ENGINE_SCHEMA: JsonObject = {
   "additionalProperties": false,
   "properties": {
     "name": {
-      "description": "Which engine: native is TensorFlow's own kernels, wasm runs everywhere, cpu is the plain reference, auto is native where it is installed and wasm elsewhere.",
+      "description": "Which engine: native is TensorFlow's own kernels, webgpu a GPU through Dawn, wasm runs everywhere, cpu is the plain reference, auto is native where it is installed and wasm elsewhere.",
       "type": "string",
       "enum": [
         "auto",
         "native",
+        "webgpu",
         "wasm",
         "cpu"
       ],

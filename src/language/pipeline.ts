@@ -44,7 +44,7 @@ export type InputSource =
   | { readonly from: "path"; readonly path: string; readonly text: string };
 
 export interface EngineSetting {
-  readonly name: "auto" | "native" | "wasm" | "cpu";
+  readonly name: "auto" | "native" | "webgpu" | "wasm" | "cpu";
   readonly threads: number;
   readonly precision: "float32";
 }

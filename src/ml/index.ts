@@ -2,7 +2,8 @@
  * The public library, `tfpipe/ml`: training image classifiers on TensorFlow's kernels, without pipelines. What is here
  * is what a program of its own needs; everything else is an implementation detail.
  */
-import type { Engine, EngineOptions } from "./engine/engine.ts";
+import type { Engine, EngineName, EngineOptions } from "./engine/engine.ts";
+import { loadEngine } from "./engine/load-engine.ts";
 
 export { openSafetensors, type StoredTensor, writeSafetensors } from "./checkpoint/safetensors.ts";
 export { type Dataset, openDataset } from "./data/dataset.ts";
@@ -20,7 +21,7 @@ export type { ModelDescription } from "./nn/model-description.ts";
 export type { Network, Parameter } from "./nn/network.ts";
 export { createOptimizer, type Optimizer } from "./optim/optimizer.ts";
 export type { OptimizerSettings } from "./optim/optimizer-settings.ts";
-export { openLoopRates } from "./schedule/open-loop-rates.ts";
+export { type EpochRates, epochRates, rateAt, type TrainingLength } from "./schedule/epoch-rates.ts";
 export { initialPlateau, observePlateau } from "./schedule/plateau.ts";
 export type { ScheduleSettings } from "./schedule/schedule-settings.ts";
 export { type Evaluation, evaluateNetwork } from "./train/evaluate-network.ts";
@@ -28,13 +29,6 @@ export { trainModel } from "./train/train-model.ts";
 export type { TrainedModel, Training } from "./train/training.ts";
 
 /** Loads an engine by the name that `resolveEngine` gave. The native one must have its environment from the start of the process. */
-export async function openEngine(name: "native" | "wasm" | "cpu", options: EngineOptions): Promise<Engine> {
-  switch (name) {
-    case "native":
-      return (await import("./engine/native/native-engine.ts")).createEngine(options);
-    case "wasm":
-      return (await import("./engine/wasm/wasm-engine.ts")).createEngine(options);
-    case "cpu":
-      return (await import("./engine/cpu/cpu-engine.ts")).createEngine(options);
-  }
+export async function openEngine(name: EngineName, options: EngineOptions): Promise<Engine> {
+  return (await loadEngine(name))(options);
 }

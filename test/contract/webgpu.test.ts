@@ -19,7 +19,11 @@ if (missing !== undefined && process.env.TFPIPE_TEST_WEBGPU !== "required") {
   });
 } else {
   let device: GpuDevice;
-  describeEngine("webgpu", async () => new WebgpuEngine((device = await openDevice())), {
+  const open = async () => {
+    device = await openDevice();
+    return new WebgpuEngine(device);
+  };
+  describeEngine("webgpu", open, {
     heldUnderneath: () => device.backend.numDataIds(),
   });
 

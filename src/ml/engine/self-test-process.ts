@@ -1,6 +1,6 @@
 /** Runs an engine's self-test in a process of its own. */
 import { spawn } from "node:child_process";
-import type { InstalledEngineName } from "./catalogue.ts";
+import type { EngineName } from "./engine.ts";
 import { nativeEnvironment } from "./native/binding.ts";
 import type { SelfTestResult } from "./self-test.ts";
 
@@ -10,7 +10,7 @@ const TIMEOUT_MS = 120_000;
 /** `program` is `self-test-main.ts`, bundled. Never rejects but when `signal` is aborted. */
 export function selfTestInProcess(
   program: string,
-  engine: { readonly name: InstalledEngineName; readonly folder: string },
+  engine: { readonly name: EngineName; readonly folder: string },
   { threads = 1, signal }: { readonly threads?: number; readonly signal?: AbortSignal } = {},
 ): Promise<SelfTestResult> {
   return new Promise((resolve, reject) => {
