@@ -1,5 +1,5 @@
 /**
- * Gets labelled images and writes them as two datasets, train and test. The only stage that may use the network, and only
+ * Gets labelled images, or draws them, and writes them as two datasets, train and test. The only stage that may use the network, and only
  * for bytes whose sha256 is known beforehand: so it still is a function of its params and inputs.
  */
 import {
@@ -12,6 +12,7 @@ import {
   type StageProblem,
 } from "../src/contract.ts";
 import {
+  CIFAR_SIZE,
   CIFAR10,
   CIFAR10_CLASSES,
   CIFAR100,
@@ -21,13 +22,15 @@ import {
 } from "../src/ml/data/cifar.ts";
 import type { FileTree } from "../src/ml/data/file-tree.ts";
 import type { ImageSplits } from "../src/ml/data/image-split.ts";
+import { SHAPES, syntheticClassNames, syntheticSize } from "../src/ml/data/synthetic.ts";
 import type { FetchParams } from "./generated/fetch-params.ts";
 
 const output = (description: string): OutputPort => ({ kind: "dataset", visible: ["card.json"], description });
 
 export const fetch = defineStage<FetchParams>({
   type: "fetch",
-  description: "Gets a data set of labelled images: CIFAR-10, CIFAR-100, image folders, or MNIST's file format.",
+  description:
+    "Gets a data set of labelled images: CIFAR, image folders, MNIST's formats, NumPy arrays, CSV, or drawn ones.",
   inputs: {
     source: {
       kind: "any",
@@ -44,6 +47,10 @@ export const fetch = defineStage<FetchParams>({
   },
   async run(ctx) {
     try {
+      if (ctx.params.dataset === "synthetic") {
+        const { createSynthetic } = await import("../src/ml/data/synthetic.ts");
+        return await writeSplits(ctx, createSynthetic(ctx.params.synthetic!));
+      }
       const tree = await openSource(ctx);
       switch (ctx.params.dataset) {
         case "cifar10":
@@ -55,6 +62,13 @@ export const fetch = defineStage<FetchParams>({
         }
         case "imageFolder":
           return await writeImages(ctx, tree);
+        case "numpy": {
+          const { openNumpy } = await import("../src/ml/data/numpy-arrays.ts");
+          const { numpy, classNames } = ctx.params;
+          return await writeSplits(ctx, await openNumpy(tree, { ...numpy!, ...(classNames && { classNames }) }));
+        }
+        case "csv":
+          return await writeCsv(ctx, tree);
       }
     } catch (error) {
       throw asStageFailure(error, ["DataError"]);
@@ -115,6 +129,23 @@ async function writeSplits(ctx: Context, { classNames, ...splits }: ImageSplits)
   }
 }
 
+async function writeCsv(ctx: Context, tree: FileTree): Promise<void> {
+  const { openCsv } = await import("../src/ml/data/csv-table.ts");
+  const { csv, classNames } = ctx.params;
+  const tables = await openCsv({
+    tree,
+    settings: { ...csv!, ...(classNames && { classNames }) },
+    folders: { train: ctx.outputs.train!.folder, test: ctx.outputs.test!.folder },
+    signal: ctx.signal,
+    onProgress: (phase, done, total) => ctx.progress({ phase, done, total, unit: "bytes" }),
+  });
+  try {
+    await writeSplits(ctx, tables);
+  } finally {
+    tables.close();
+  }
+}
+
 async function writeImages(ctx: Context, tree: FileTree): Promise<void> {
   const { createDecoder } = await import("../src/ml/data/decoder.ts");
   const { findImages, writeImageFolder } = await import("../src/ml/data/image-folder.ts");
@@ -145,15 +176,41 @@ async function writeImages(ctx: Context, tree: FileTree): Promise<void> {
   ctx.log(`${images.train.length} train and ${images.test.length} test images in ${images.classNames.length} classes`);
 }
 
+/** Settings that mean something with some data only, and what to say with other data. */
+const SETTINGS: readonly {
+  readonly name: keyof FetchParams;
+  readonly of: readonly FetchParams["dataset"][];
+  readonly otherwise: (dataset: string) => string;
+}[] = [
+  { name: "imageSize", of: ["imageFolder"], otherwise: (name) => `the images of ${name} have a size of their own` },
+  {
+    name: "classNames",
+    of: ["idx", "numpy", "csv"],
+    otherwise: (name) => `the classes of ${name} have names of their own`,
+  },
+  { name: "synthetic", of: ["synthetic"], otherwise: (name) => `${name} is not drawn` },
+  { name: "numpy", of: ["numpy"], otherwise: (name) => `${name} has no arrays` },
+  { name: "csv", of: ["csv"], otherwise: (name) => `${name} has no tables` },
+];
+
 function checkFetch({ params, inputs }: CheckContext<FetchParams>): readonly StageProblem[] {
   const problems: StageProblem[] = [];
   const { dataset } = params;
-  if (dataset !== "imageFolder" && params.imageSize !== undefined)
-    problems.push({ path: ["with", "imageSize"], message: `the images of ${dataset} have a size of their own` });
-  if (dataset !== "idx" && params.classNames !== undefined)
-    problems.push({ path: ["with", "classNames"], message: `the classes of ${dataset} have names of their own` });
+  for (const { name, of, otherwise } of SETTINGS)
+    if (params[name] !== undefined && !of.includes(dataset))
+      problems.push({ path: ["with", name], message: otherwise(dataset) });
   if (dataset !== "cifar100" && params.labels !== "fine")
     problems.push({ path: ["with", "labels"], message: `${dataset} has one kind of label` });
+  if (dataset === "synthetic") return [...problems, ...checkSynthetic({ params, inputs })];
+  const range = (dataset === "csv" ? params.csv : params.numpy)?.valueRange;
+  if (range !== undefined && range[0] === range[1])
+    problems.push({ path: ["with", dataset, "valueRange"], message: "black and white are the same value" });
+  if (params.csv?.header === false && typeof params.csv.label === "string")
+    problems.push({
+      path: ["with", "csv", ...(params.csv.label === "label" ? ["header"] : ["label"])],
+      message: `without a header no column is called ${JSON.stringify(params.csv.label)}`,
+      help: "give the number of the label's column, from 0: `label: 0`",
+    });
   if (inputs.source !== undefined) return problems;
   if (sourcesOf(params).length === 0)
     problems.push({
@@ -178,6 +235,21 @@ function checkFetch({ params, inputs }: CheckContext<FetchParams>): readonly Sta
   return problems;
 }
 
+function checkSynthetic({ params, inputs }: CheckContext<FetchParams>): readonly StageProblem[] {
+  const problems: StageProblem[] = [];
+  const { kind, numClasses } = params.synthetic!;
+  if (kind === "shapes" && numClasses > SHAPES.length)
+    problems.push({
+      path: ["with", "synthetic", "numClasses"],
+      message: `there are ${SHAPES.length} shapes, not ${numClasses}`,
+      help: `choose ${SHAPES.length} classes or fewer, or \`kind: blobs\``,
+    });
+  const unused = { message: "synthetic images are drawn, not read", help: "remove it, or choose another `dataset`" };
+  if (inputs.source !== undefined) problems.push({ path: ["inputs", "source"], ...unused });
+  if (params.sources.length > 0) problems.push({ path: ["with", "sources"], ...unused });
+  return problems;
+}
+
 /** The sources to try, with the digest of a known data set filled in. */
 function sourcesOf(params: FetchParams): FetchParams["sources"] {
   const known = formatOf(params);
@@ -190,22 +262,46 @@ function formatOf({ dataset }: FetchParams): CifarFormat | undefined {
   return dataset === "cifar10" ? CIFAR10 : dataset === "cifar100" ? CIFAR100 : undefined;
 }
 
-function classNamesOf({ dataset, labels, classNames }: FetchParams): readonly string[] | undefined {
+function classNamesOf({ dataset, labels, classNames, synthetic }: FetchParams): readonly string[] | undefined {
   if (dataset === "cifar10") return CIFAR10_CLASSES;
   if (dataset === "cifar100") return labels === "fine" ? CIFAR100_FINE_CLASSES : CIFAR100_COARSE_CLASSES;
-  return classNames;
+  return dataset === "synthetic" ? syntheticClassNames(synthetic!) : classNames;
 }
 
 function factsOf(params: FetchParams): Facts {
   const classNames = classNamesOf(params);
   const classes = classNames === undefined ? {} : { classNames, classes: classNames.length };
-  if (params.dataset === "idx") return { ...classes, channels: 1 };
-  const size = params.dataset === "imageFolder" ? sizeOf(params.imageSize) : ([32, 32] as const);
-  const channels = params.dataset === "imageFolder" ? params.channels : 3;
-  return { ...classes, channels, ...(size === undefined ? {} : { height: size[0], width: size[1] }) };
+  const { channels, size } = layoutOf(params);
+  return {
+    ...classes,
+    ...(channels === undefined ? {} : { channels }),
+    ...(size === undefined ? {} : { height: size[0], width: size[1] }),
+  };
+}
+
+/** What is known of the images before any is there. */
+function layoutOf(params: FetchParams): { readonly channels?: number; readonly size?: readonly [number, number] } {
+  switch (params.dataset) {
+    case "cifar10":
+    case "cifar100":
+      return { channels: 3, size: [CIFAR_SIZE, CIFAR_SIZE] };
+    case "imageFolder": {
+      const size = sizeOf(params.imageSize);
+      return { channels: params.channels, ...(size === undefined ? {} : { size }) };
+    }
+    case "idx":
+      return { channels: 1 };
+    case "numpy":
+      return {};
+    case "csv":
+      return { channels: params.csv!.channels, size: [params.csv!.height, params.csv!.width] };
+    case "synthetic":
+      return { channels: params.synthetic!.channels, size: syntheticSize(params.synthetic!) };
+  }
 }
 
 function countOf(params: FetchParams, split: "train" | "test"): Facts {
+  if (params.dataset === "synthetic") return { count: params.synthetic![`${split}Count`] };
   const format = formatOf(params);
   if (format === undefined) return {};
   return split === "train"

@@ -267,6 +267,82 @@ describe("fetch", () => {
     );
   });
 
+  it("draws images without any source", async () => {
+    const synthetic = { seed: 3, trainCount: 12, testCount: 5, numClasses: 3, imageSize: [8, 10], channels: 1 };
+    const given = { dataset: "synthetic", synthetic };
+    const { outputs, lines } = await run(given);
+    const [train, test] = [openDataset(outputs.train!), openDataset(outputs.test!)];
+    const known = fetch.describe!({ params: workbench.params(fetch, given), inputs: {} });
+    const classNames = ["circle", "square", "triangle"];
+    expect(known).toEqual({
+      train: { count: 12, height: 8, width: 10, channels: 1, classes: 3, classNames },
+      test: { count: 5, height: 8, width: 10, channels: 1, classes: 3, classNames },
+    });
+    expect(train).toMatchObject({ length: 12, height: 8, width: 10, channels: 1, classNames });
+    expect(test).toMatchObject({ length: 5, height: 8 });
+    expect(lines).toEqual(["train: 12 images of 8 x 10 x 1 in 3 classes", "test: 5 images of 8 x 10 x 1 in 3 classes"]);
+    expect(openDataset((await run(given)).outputs.train!).image(11)).toEqual(train.image(11));
+  });
+
+  it("refuses to draw without a seed, too many shapes, and from a source", () => {
+    const check = (synthetic: object, more: object = {}, inputs: Record<string, Facts> = {}) =>
+      problems(fetch, { dataset: "synthetic", synthetic, ...more }, inputs);
+    expect(check({ seed: 1 })).toEqual([]);
+    expect(() => check({})).toThrow("must have required property 'seed'");
+    expect(() => problems(fetch, { dataset: "synthetic" }, {})).toThrow("must have required property 'synthetic'");
+    expect(check({ seed: 1, numClasses: 11 })).toEqual(["with.synthetic.numClasses: there are 10 shapes, not 11"]);
+    expect(check({ seed: 1, numClasses: 11, kind: "blobs" })).toEqual([]);
+    expect(check({ seed: 1 }, { sources: [{ path: "/x", sha256: "0".repeat(64) }] }, { source: {} })).toEqual([
+      "inputs.source: synthetic images are drawn, not read",
+      "with.sources: synthetic images are drawn, not read",
+    ]);
+    expect(problems(fetch, { dataset: "cifar10", synthetic: { seed: 1 } }, {})).toEqual([
+      "with.synthetic: cifar10 is not drawn",
+    ]);
+  });
+
+  it("reads arrays and tables, and says what is wrong with its settings", async () => {
+    const source = pathArtifact(join(import.meta.dirname, "../ml/data/fixtures/arrays.npz"));
+    const arrays = await run({ dataset: "numpy", classNames: ["a", "b", "c"] }, { source });
+    expect(openDataset(arrays.outputs.train!)).toMatchObject({ length: 3, height: 2, width: 4, channels: 3 });
+    expect([...openDataset(arrays.outputs.train!).image(1).subarray(0, 2)]).toEqual([168, 175]);
+    const folder = join(workbench.root, "tables");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "train.csv"), "label,a,b\n1,2,3\n0,4,5\n");
+    writeFileSync(join(folder, "test.csv"), "label,a,b\n1,6,7\n");
+    const csv = { height: 2, width: 1 };
+    const tables = await run({ dataset: "csv", csv }, { source: pathArtifact(folder) });
+    expect(tables.outputs.train!.files.map(({ path }) => path)).toEqual(["card.json", "images.safetensors"]);
+    expect([...openDataset(tables.outputs.train!).image(1)]).toEqual([4, 5]);
+    const params = workbench.params(fetch, { dataset: "csv", csv });
+    expect(fetch.describe!({ params, inputs: {} }).test).toEqual({ channels: 1, height: 2, width: 1 });
+    const single = await run({ dataset: "csv", csv }, { source: pathArtifact(join(folder, "train.csv")) }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(single).toMatchObject({
+      message: "the input source is no .tar, .tar.gz or .zip archive: it is a text file",
+      help: expect.stringContaining("connect the folder that it lies in"),
+    });
+
+    const check = (given: object) => problems(fetch, given, { source: {} });
+    expect(check({ dataset: "numpy" })).toEqual([]);
+    expect(workbench.params<{ numpy?: object }>(fetch as never, { dataset: "numpy" }).numpy).toEqual({
+      valueRange: [0, 1],
+    });
+    expect(workbench.params<{ numpy?: object }>(fetch as never, { dataset: "cifar10" }).numpy).toBeUndefined();
+    expect(() => check({ dataset: "csv" })).toThrow("must have required property 'csv'");
+    expect(check({ dataset: "csv", csv: { ...csv, header: false } })).toEqual([
+      'with.csv.header: without a header no column is called "label"',
+    ]);
+    expect(check({ dataset: "csv", csv: { ...csv, header: false, label: "digit" } })).toEqual([
+      'with.csv.label: without a header no column is called "digit"',
+    ]);
+    expect(check({ dataset: "csv", csv: { ...csv, valueRange: [1, 1] }, numpy: {} })).toEqual([
+      "with.numpy: csv has no arrays",
+      "with.csv.valueRange: black and white are the same value",
+    ]);
+  });
+
   it("fails with message and help, not with a stack", async () => {
     const path = join(workbench.root, "page.html");
     writeFileSync(path, "<html>Not Found</html>");

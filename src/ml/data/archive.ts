@@ -255,21 +255,25 @@ function sortOf(head: Buffer, name: string): "gzip" | "zip" | "tar" {
   if (begins(0x1f, 0x8b)) return "gzip";
   if (begins(0x50, 0x4b, 3, 4) || begins(0x50, 0x4b, 5, 6)) return "zip";
   if (head.length === 512 && isTarHeader(head)) return "tar";
-  const known = begins(0x42, 0x5a, 0x68)
-    ? "it is packed with bzip2"
-    : begins(0xfd, 0x37, 0x7a, 0x58)
-      ? "it is packed with xz"
-      : begins(0x28, 0xb5, 0x2f, 0xfd)
-        ? "it is packed with zstd"
-        : begins(0x37, 0x7a, 0xbc, 0xaf)
-          ? "it is a 7z archive"
-          : head.length === 0
-            ? "it is empty"
-            : /^\s*<(!doctype|html)/i.test(head.toString("latin1"))
-              ? "it is a web page"
-              : "its first bytes are of no known kind (encrypted, or not an archive?)";
-  throw new DataError(`${name} is no .tar, .tar.gz or .zip archive: ${known}`);
+  const text = head.toString("latin1");
+  const kinds: readonly (readonly [boolean, string, help?: string])[] = [
+    [begins(0x42, 0x5a, 0x68), "it is packed with bzip2"],
+    [begins(0xfd, 0x37, 0x7a, 0x58), "it is packed with xz"],
+    [begins(0x28, 0xb5, 0x2f, 0xfd), "it is packed with zstd"],
+    [begins(0x37, 0x7a, 0xbc, 0xaf), "it is a 7z archive"],
+    [head.length === 0, "it is empty"],
+    [/^\s*<(!doctype|html)/i.test(text), "it is a web page"],
+    [begins(0x93, 0x4e, 0x55, 0x4d), "it is a single NPY array", folderHelp],
+    [/^[\x20-\x7e\r\n\t]+$/.test(text), "it is a text file", folderHelp],
+  ];
+  const [, known, help] = kinds.find(([is]) => is) ?? [
+    true,
+    "its first bytes are of no known kind (encrypted, or not an archive?)",
+  ];
+  throw new DataError(`${name} is no .tar, .tar.gz or .zip archive: ${known}`, help);
 }
+
+const folderHelp = "connect the folder that it lies in, together with the other files of the data set";
 
 /** The header's sum of bytes, its own eight taken as spaces, stands in it in octal. */
 function isTarHeader(head: Buffer): boolean {

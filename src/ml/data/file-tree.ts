@@ -43,7 +43,14 @@ export function openFolder(name: string, source: FolderSource): FileTree {
     async read(wanted, use) {
       for (const { path } of source.files) if (wanted.has(path)) await use(path, await readFile(source.path(path)));
     },
-    stream: (path, use) => use(createReadStream(source.path(path))),
+    async stream(path, use) {
+      const stream = createReadStream(source.path(path));
+      try {
+        return await use(stream);
+      } finally {
+        stream.destroy();
+      }
+    },
     pathOf: (path) => source.path(path),
   };
 }
