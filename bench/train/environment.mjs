@@ -12,17 +12,26 @@ import { environmentFolder, here, importProduct, productFolder, root } from "./p
 const run = (program, args, options = {}) =>
   execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"], ...options });
 
-/** Programs by the `uses` of a peer: [program, script]. `python` has torch and torchvision, if it is given. */
+/**
+ * Programs by the `uses` of a peer: { command: [program, script] }, or { problem } where it could not be installed.
+ * `python` has torch and torchvision, if it is given.
+ */
 export async function prepareEnvironment(uses, python) {
   const script = (name) => join(here, "peers", name);
-  const programs = {};
+  const commands = {
+    product: () => [process.execPath, script("tfpipe.mjs")],
+    torch: () => [python ?? installPython("torch"), script("torch_peer.py")],
+    keras: () => [installPython("keras"), script("keras_peer.py")],
+    stock: async () => [process.execPath, await installStock(script("layers.mjs"))],
+  };
   await bundleProduct();
-  for (const use of uses) {
-    if (use === "product") programs[use] = [process.execPath, script("tfpipe.mjs")];
-    if (use === "torch") programs[use] = [python ?? installPython("torch"), script("torch_peer.py")];
-    if (use === "keras") programs[use] = [installPython("keras"), script("keras_peer.py")];
-    if (use === "stock") programs[use] = [process.execPath, await installStock(script("layers.mjs"))];
-  }
+  const programs = {};
+  for (const use of uses)
+    try {
+      programs[use] = { command: await commands[use]() };
+    } catch (error) {
+      programs[use] = { problem: `could not be installed: ${error.message.split("\n")[0]}` };
+    }
   return programs;
 }
 

@@ -53,7 +53,7 @@ export function drawTables(document) {
   return [
     "# Training speed\n",
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGB} GB, ${machine.platform}, Node ${machine.node}; ${threads} threads each; ${machine.date}.`,
-    `${versions.join("; ")}. Load when it began: ${machine.loadAtStart}.\n`,
+    `${versions.join("; ")}. Load average when it began ${machine.loadAtStart}, when it ended ${machine.loadAtEnd} (the benchmark itself is ${threads}).\n`,
     "Each figure is a median (a best in brackets) over interleaved processes; only ratios from one run count. How: ../README.md.\n",
     section("Promised figures", figuresTable(document)),
     section("Optimiser steps, images a second", ratesTable(of("step"), titles)),

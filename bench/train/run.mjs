@@ -60,6 +60,7 @@ async function measure() {
 
   const leftOut = [...left].map(([what, reply]) => ({ what, ...reply }));
   const titles = Object.fromEntries(Object.entries(peers).map(([name, { title }]) => [name, title]));
+  machine.loadAtEnd = Number(loadavg()[0].toFixed(2));
   const document = { machine, threads: DEFAULTS.threads, titles, results, leftOut };
   const text = drawTables(document);
   console.log(`\n${text}`);
@@ -111,7 +112,9 @@ function requestOf(one, peer) {
 }
 
 /** What the process replied, `{ refused }` where our engine has no such variant, or `{ failed }`. */
-function runProcess([program, script], request) {
+function runProcess({ command, problem }, request) {
+  if (problem !== undefined) return { failed: problem };
+  const [program, script] = command;
   const threads = String(request.threads);
   try {
     const output = execFileSync(program, [script, JSON.stringify(request)], {
@@ -164,7 +167,7 @@ function describeMachine() {
 
 async function write(folder, text, document, peers) {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "results.json"), `${JSON.stringify(document, undefined, 1)}\n`);
+  writeFileSync(join(folder, "results.json"), rawJson(document));
   writeFileSync(join(folder, "RESULTS.md"), text);
   const rows = bars(document);
   if (rows.length === 0) return;
@@ -178,4 +181,11 @@ async function write(folder, text, document, peers) {
     fontFiles: { regular: font("Regular"), semiBold: font("SemiBold") },
   });
   writeFileSync(join(folder, "results.svg"), svg);
+}
+
+/** Everything measured, a list of times a line. */
+function rawJson(document) {
+  const short = (_, value) => (typeof value !== "number" || Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+  const text = JSON.stringify(document, short, 2);
+  return `${text.replace(/\[\s+(-?\d[^[\]{}"]*?)\s+\]/g, (_, numbers) => `[${numbers.replace(/\s+/g, " ")}]`)}\n`;
 }

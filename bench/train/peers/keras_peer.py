@@ -1,5 +1,6 @@
 """Keras in graph mode: a tf.function train step without XLA. Started by run.mjs with one request."""
 import json
+import resource
 import sys
 import time
 
@@ -103,7 +104,10 @@ while True:
             break
     elif len(seconds) >= request["minimumSteps"] and spent >= request["budgetSeconds"]:
         break
-with open("/proc/self/status") as status:
-    peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+if sys.platform == "linux":
+    with open("/proc/self/status") as status:
+        peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+else:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
 version = f"Keras {tf.keras.__version__}, TensorFlow {tf.__version__}"
 print(json.dumps({"seconds": seconds, "peakBytes": peak, "version": version}), flush=True)

@@ -164,8 +164,11 @@ function adaptivePooling() {
           const [begin, end] = [Math.floor((i * side) / 7), Math.ceil(((i + 1) * side) / 7)];
           return Array.from({ length: side }, (_, j) => (j >= begin && j < end ? 1 / (end - begin) : 0));
         });
-        const spread = tf.tensor2d(rows);
-        return tf.einsum("jb,nibc->nijc", spread, tf.einsum("ia,nabc->nibc", spread, x));
+        // Both axes at once: [49, side^2] by [n, side^2, c]. Its einsum has no gradient.
+        const spread = tf.tensor2d(rows.flatMap((a) => rows.map((b) => a.flatMap((p) => b.map((q) => p * q)))));
+        const [channels, cells] = [x.shape[3], side * side];
+        const pooled = tf.matMul(spread.expandDims(0).tile([x.shape[0], 1, 1]), x.reshape([-1, cells, channels]));
+        return pooled.reshape([-1, 7, 7, channels]);
       });
     }
   };

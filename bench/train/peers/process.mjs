@@ -6,7 +6,7 @@ export const request = JSON.parse(process.argv[2]);
 
 /** The most memory this process ever held. */
 export function peakBytes() {
-  if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024;
+  if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024; // libuv gives kilobytes
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024;
 }
 

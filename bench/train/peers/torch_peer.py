@@ -3,6 +3,7 @@
 Started by run.mjs with one request; the last line it prints is its reply.
 """
 import json
+import resource
 import sys
 import time
 
@@ -17,6 +18,8 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 
 
 def peak_bytes():
+    if sys.platform != "linux":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
