@@ -185,7 +185,8 @@ async function write(folder, text, document, peers) {
 
 /** Everything measured, a list of times a line. */
 function rawJson(document) {
-  const short = (_, value) => (typeof value !== "number" || Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+  const short = (_, value) =>
+    typeof value !== "number" || Number.isInteger(value) ? value : Number(value.toPrecision(6));
   const text = JSON.stringify(document, short, 2);
   return `${text.replace(/\[\s+(-?\d[^[\]{}"]*?)\s+\]/g, (_, numbers) => `[${numbers.replace(/\s+/g, " ")}]`)}\n`;
 }

@@ -6,7 +6,6 @@ import { root } from "../places.mjs";
 export const MEAN = [0.4914, 0.4822, 0.4465];
 export const STD = [0.247, 0.2435, 0.2616];
 const ENDLESS = 1e6;
-const readSchema = (name) => readFileSync(join(root, "schemas", `${name}.schema.json`), "utf8");
 
 /** uint8 [count, height, width, 3], the same in every process. */
 export const makePixels = (count, [height, width]) =>
@@ -17,12 +16,6 @@ export const makeLabels = (count) => Int32Array.from({ length: count }, (_, i) =
 export async function openEngine(ml, threads, { engine: name = "native", ...numerics }) {
   const choice = ml.resolveEngine(name);
   if ("problem" in choice) throw new Error(`${choice.problem}; ${choice.help}`);
-  const { convolution = "auto" } = numerics;
-  // An engine from before the setting would ignore it.
-  if (convolution !== "auto" && !readSchema("pipeline").includes('"winograd"'))
-    throw Object.assign(new Error(`the engine has no setting convolution: ${convolution}`), {
-      name: "UnsupportedOnEngine",
-    });
   return ml.openEngine(name, { threads, precision: "float32", ...numerics, folder: choice.folder });
 }
 
@@ -35,6 +28,7 @@ export function createNetwork(ml, engine, spec) {
 
 /** What `trainModel` takes; what is not said here is as the train stage's schema has it. */
 export function createTraining(ml, { engine, network, source, batch, onStep }) {
+  const schema = JSON.parse(readFileSync(join(root, "schemas", "train.schema.json"), "utf8"));
   const params = {
     ...{ epochs: 1, batchSize: batch, seed: 1, trainAccuracy: "none", select: "last", logInterval: 0 },
     optimizer: { type: "sgd", learningRate: 0.01, momentum: 0.9 },
@@ -42,7 +36,7 @@ export function createTraining(ml, { engine, network, source, batch, onStep }) {
   };
   return {
     ...{ engine, network, train: source, onStep },
-    settings: ml.fitSchema(JSON.parse(readSchema("train")), params).value,
+    settings: ml.fitSchema(schema, params).value,
     checkpoints: { find: async () => undefined, save: async () => {}, drop: async () => {} },
     signal: new AbortController().signal,
     now: () => performance.now(),
