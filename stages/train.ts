@@ -12,6 +12,7 @@ import {
 } from "../src/contract.ts";
 import type { Engine } from "../src/ml/engine/engine.ts";
 import type { ArchitectureSpec } from "../src/ml/models/architecture.ts";
+import { oneCycleProblem } from "../src/ml/schedule/one-cycle.ts";
 import type { EpochRecord, History } from "../src/ml/train/history.ts";
 import { modelFitProblems } from "../src/ml/train/model-fit.ts";
 import type { StepFigures } from "../src/ml/train/training.ts";
@@ -83,6 +84,8 @@ export const train = defineStage<TrainParams, Engine>({
     try {
       // First, since it may refuse the images.
       const trainSource = open("train", "train", { dropLast, shuffle: true });
+      const refused = stepProblem(params, trainSource.loader.batchesPerEpoch);
+      if (refused !== undefined) throw new StageFailure(refused.message, refused.help);
       network.loadStateDict(model.state);
       const inOrder = { dropLast: false, shuffle: false };
       const trained = await trainModel({
@@ -150,10 +153,74 @@ function checkTrain({ params, inputs }: CheckContext<TrainParams>): readonly Sta
       message: "`nesterov: true` looks ahead along the whole momentum, and `dampening` leaves a share of it out",
       help: "remove `dampening`, or remove `nesterov`",
     });
+  problems.push(...scheduleProblems(params));
+  if (params.mixup !== undefined && params.trainAccuracy === "running")
+    problems.push({
+      path: ["with", "trainAccuracy"],
+      message: "`trainAccuracy: running` counts predictions on the images trained on, and mixup blends each of two",
+      help: "choose `eval` or `none`",
+    });
   const count = inputs.train?.count;
+  if (typeof count === "number" && count > 0) {
+    const stepsPerEpoch = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
+    const refused = stepProblem(params, stepsPerEpoch);
+    if (refused !== undefined) problems.push({ path: ["with", "schedule"], ...refused });
+  }
   if (typeof count === "number" && dropLast && count < batchSize)
     problems.push({ path: ["with", "batchSize"], ...noBatch(count, batchSize) });
   return problems;
+}
+
+/** What is wrong with a schedule whatever the images. */
+function scheduleProblems({ schedule, optimizer }: TrainParams): StageProblem[] {
+  const problems: StageProblem[] = [];
+  if (schedule.type === "oneCycle") {
+    if (schedule.cycleMomentum && optimizer.type === "sgd" && optimizer.momentum === 0)
+      problems.push({
+        path: ["with", "schedule", "cycleMomentum"],
+        message: "`cycleMomentum` moves the optimiser's momentum, and it has none",
+        help: "set `cycleMomentum: false`, or give the optimizer a momentum such as 0.9, in whose place the cycle's goes",
+      });
+    if (schedule.baseMomentum > schedule.maxMomentum)
+      problems.push({
+        path: ["with", "schedule", "baseMomentum"],
+        message: `baseMomentum ${schedule.baseMomentum} is above maxMomentum ${schedule.maxMomentum}`,
+        help: "the momentum is lowest, at baseMomentum, where the rate is highest",
+      });
+    return problems;
+  }
+  const { warmup } = schedule;
+  if (warmup === undefined) return problems;
+  const path = ["with", "schedule", "warmup"];
+  if ((warmup.epochs === undefined) === (warmup.steps === undefined))
+    problems.push({
+      path,
+      message: warmup.epochs === undefined ? "the warm-up has no length" : "the warm-up has two lengths",
+      help: "give either `epochs` or `steps`",
+    });
+  else if (warmup.steps !== undefined && warmup.per === "epoch")
+    problems.push({
+      path: [...path, "per"],
+      message: "a warm-up whose length is given in steps rises once a step",
+      help: "give its length in `epochs`, or remove `per: epoch`",
+    });
+  else if (warmup.epochs !== undefined && !Number.isInteger(warmup.epochs) && warmup.per !== "step")
+    problems.push({
+      path: [...path, "epochs"],
+      message: `a warm-up that rises once an epoch takes whole epochs, not ${warmup.epochs}`,
+      help: "add `per: step`",
+    });
+  return problems;
+}
+
+/** What is wrong with a schedule for so many steps an epoch. */
+function stepProblem(
+  { schedule, epochs }: TrainParams,
+  stepsPerEpoch: number,
+): { readonly message: string; readonly help: string } | undefined {
+  if (schedule.type !== "oneCycle") return undefined;
+  const message = oneCycleProblem(schedule, epochs * stepsPerEpoch);
+  return message === undefined ? undefined : { message, help: "train longer, or choose another pctStart" };
 }
 
 function noBatch(count: number, batchSize: number): { readonly message: string; readonly help: string } {

@@ -4,6 +4,10 @@
  * The base learning rate, which the schedule changes.
  */
 export type LearningRate = number;
+/**
+ * How often the rate moves: once an epoch or once an optimiser step. What the schedule counts in (`stepSize`, `milestones`) is the same. Left out, once an epoch.
+ */
+export type Per = "epoch" | "step";
 
 /**
  * Settings of a train stage: how long, with which optimiser and schedule, and what is measured on the way. Names and rules are PyTorch's. Every epoch leaves a checkpoint, so more epochs go on from where fewer ended.
@@ -26,11 +30,24 @@ export interface TrainParams {
    */
   optimizer: Sgd | Adam | Adamw | Rmsprop | Lars;
   /**
-   * How the learning rate changes from epoch to epoch.
+   * How the learning rate changes, from epoch to epoch or from step to step.
    */
-  schedule: Constant | Step | Multistep | Cosine | Plateau;
+  schedule: Constant | Step | Multistep | Cosine | OneCycle | Plateau;
   /**
-   * How the accuracy on the training images is measured after each epoch: `eval` goes through all of them once more in eval mode, `running` counts the predictions of the optimiser steps, which costs nothing but lags behind, `none` leaves it out.
+   * How much of each label is spread evenly over all classes, as torch.nn.CrossEntropyLoss(label_smoothing). The recorded training loss is the smoothed one; losses on validation images are not smoothed. Left out, nothing is spread.
+   */
+  labelSmoothing?: number;
+  /**
+   * Trains on blends: each image and its label are mixed with another of the batch, by one share per step (Zhang et al. 2018). Left out, images stay as they are.
+   */
+  mixup?: {
+    /**
+     * The share is drawn from Beta(alpha, alpha): 0.2 leaves most batches nearly as they are, 1 draws every share alike.
+     */
+    alpha: number;
+  };
+  /**
+   * How the accuracy on the training images is measured after each epoch: `eval` goes through all of them once more in eval mode, `running` counts the predictions of the optimiser steps, which costs nothing but lags behind and has no meaning under `mixup`, `none` leaves it out.
    */
   trainAccuracy: "eval" | "running" | "none";
   /**
@@ -63,7 +80,7 @@ export interface TrainParams {
    */
   keepCheckpoints?: number;
   /**
-   * What the order of the images and dropout are drawn from.
+   * What the order of the images, dropout and mixup are drawn from.
    */
   seed: number;
 }
@@ -220,43 +237,53 @@ export interface Lars {
  */
 export interface Constant {
   type: "constant";
+  per?: Per;
   warmup?: Warmup;
 }
 /**
- * Raises the learning rate linearly over the first epochs, epoch by epoch; the schedule proper starts behind it.
+ * Raises the learning rate linearly at first, as torch's LinearLR; the schedule proper starts behind it. One that moves once an epoch counts the epoch in which the warm-up ends as its first.
  */
 export interface Warmup {
   /**
-   * How many epochs the rise takes.
+   * How many epochs the rise takes. A fraction needs `per: step`.
    */
-  epochs: number;
+  epochs?: number;
   /**
-   * The first epoch's rate, as a share of the base rate.
+   * How many optimiser steps the rise takes, instead of `epochs`.
+   */
+  steps?: number;
+  /**
+   * How often the rate rises: once an epoch or once an optimiser step. Left out, once an epoch where `epochs` is given, else once a step.
+   */
+  per?: "epoch" | "step";
+  /**
+   * The first rate, as a share of the base rate.
    */
   startFactor: number;
 }
 /**
- * Multiplies the rate every so many epochs, as torch's StepLR.
+ * Multiplies the rate every so many epochs or steps, as torch's StepLR.
  */
 export interface Step {
   type: "step";
   /**
-   * How many epochs a rate lasts.
+   * How many epochs a rate lasts, or steps with `per: step`.
    */
   stepSize: number;
   /**
    * What the learning rate is multiplied with.
    */
   gamma: number;
+  per?: Per;
   warmup?: Warmup;
 }
 /**
- * Multiplies the rate after given numbers of epochs, as torch's MultiStepLR.
+ * Multiplies the rate after given numbers of epochs or steps, as torch's MultiStepLR.
  */
 export interface Multistep {
   type: "multistep";
   /**
-   * After how many epochs, counted behind the warm-up, the rate is multiplied.
+   * After how many epochs, or steps with `per: step`, counted behind the warm-up, the rate is multiplied.
    *
    * @minItems 1
    */
@@ -265,6 +292,7 @@ export interface Multistep {
    * What the learning rate is multiplied with.
    */
   gamma: number;
+  per?: Per;
   warmup?: Warmup;
 }
 /**
@@ -280,7 +308,42 @@ export interface Cosine {
    * The learning rate does not fall below this.
    */
   minLr: number;
+  per?: Per;
   warmup?: Warmup;
+}
+/**
+ * Up to the optimiser's learning rate and down again over all steps of the training, once a step, as torch's OneCycleLR (Smith & Topin 2018). Another number of epochs is another training.
+ */
+export interface OneCycle {
+  type: "oneCycle";
+  /**
+   * The part of all steps in which the rate rises.
+   */
+  pctStart: number;
+  /**
+   * The first rate is the optimiser's learning rate divided by this.
+   */
+  divFactor: number;
+  /**
+   * The last rate is the first one divided by this.
+   */
+  finalDivFactor: number;
+  /**
+   * Whether the rate moves along half a cosine (`cos`) or a line (`linear`).
+   */
+  annealStrategy: "cos" | "linear";
+  /**
+   * Moves the optimiser's momentum (beta1 of `adam` and `adamw`) the other way: from maxMomentum down to baseMomentum and back. Its own one is then not used.
+   */
+  cycleMomentum: boolean;
+  /**
+   * The momentum where the rate is highest.
+   */
+  baseMomentum: number;
+  /**
+   * The momentum at the beginning and the end.
+   */
+  maxMomentum: number;
 }
 /**
  * Lowers the rate when a metric stops improving, as torch's ReduceLROnPlateau.

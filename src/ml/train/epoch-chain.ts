@@ -5,52 +5,82 @@
  * adds). What only says how far to go (epochs, early stop, best or last) is not in them, so a longer training begins with
  * a shorter one's links, and a cosine over another horizon, whose rates differ from the second epoch on, shares the first one alone.
  */
+import { createHash } from "node:crypto";
 import type { JsonObject, JsonValue } from "../../json.ts";
-import { openLoopRates, warmupRates } from "../schedule/open-loop-rates.ts";
+import { type EpochRates, epochRates, rateAt, type TrainingLength, warmupSteps } from "../schedule/epoch-rates.ts";
 import { initialPlateau, observePlateau, type PlateauState, plateauMode } from "../schedule/plateau.ts";
-import type { ScheduleSettings } from "../schedule/schedule-settings.ts";
+import type { PlateauSchedule, ScheduleSettings } from "../schedule/schedule-settings.ts";
 import { metricAt, type Records } from "./history.ts";
 
-/** What is decided for one epoch: its exact rate, or the rule by which a closed loop finds it. */
-type EpochSettings = JsonObject;
+/** What one step is taken with. */
+export interface StepRate {
+  readonly learningRate: number;
+  /** In place of the optimiser's momentum (Adam's beta1); undefined leaves it. */
+  readonly momentum: number | undefined;
+}
 
 export interface EpochChain {
   /** The key of the state after `epoch` (from 1). */
   link(epoch: number): JsonValue;
   /** The key of a state within `epoch`. */
   within(epoch: number): JsonValue;
-  /** The rate of `epoch`, where `plateau` is the state of a closed-loop schedule after the epoch before. */
-  learningRate(epoch: number, plateau: PlateauState | null): number;
+  /** Of `step` (from 1) of `epoch`, where `plateau` is the state of a closed-loop schedule after the epoch before. */
+  rate(epoch: number, step: number, plateau: PlateauState | null): StepRate;
   /** The state of a closed-loop schedule before the first epoch; null for an open-loop one. */
   readonly initialPlateau: PlateauState | null;
   /** The same after `epoch`, which `records` end with. */
   observe(epoch: number, plateau: PlateauState | null, records: Records): PlateauState | null;
 }
 
-/** The chain of a training over `epochs` epochs. */
-export function epochChain(schedule: ScheduleSettings, baseRate: number, epochs: number): EpochChain {
-  const closedLoop = schedule.type === "plateau";
-  const known = closedLoop ? warmupRates(schedule.warmup, baseRate) : openLoopRates(schedule, baseRate, epochs);
-  const settings: EpochSettings[] = [];
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    const learningRate = known[epoch - 1];
-    settings.push(learningRate === undefined ? plateauSettings(schedule) : { learningRate });
+/** The chain of a training of some length. */
+export function epochChain(schedule: ScheduleSettings, baseRate: number, length: TrainingLength): EpochChain {
+  const known = epochRates(schedule, baseRate, length);
+  const closedLoop = schedule.type === "plateau" ? schedule : undefined;
+  /** The warm-up's whole epochs are not judged: the schedule proper starts behind them. */
+  const judgedFrom =
+    closedLoop?.warmup === undefined
+      ? 1
+      : 1 + Math.floor(warmupSteps(closedLoop.warmup, length.stepsPerEpoch) / length.stepsPerEpoch);
+  const settings: JsonObject[] = [];
+  for (let epoch = 1; epoch <= length.epochs; epoch++) {
+    const rates = known[epoch - 1];
+    const rule = closedLoop !== undefined && epoch >= judgedFrom ? plateauSettings(closedLoop) : {};
+    settings.push({ ...(rates && rateSettings(rates)), ...rule });
   }
   return {
     link: (epoch) => ({ type: "train/epoch", epochs: settings.slice(0, epoch) }),
     within: (epoch) => ({ type: "train/within-epoch", epochs: settings.slice(0, epoch) }),
-    learningRate: (epoch, plateau) => known[epoch - 1] ?? plateau!.learningRate,
+    rate(epoch, step, plateau) {
+      const rates = known[epoch - 1];
+      return rates === undefined ? { learningRate: plateau!.learningRate, momentum: undefined } : rateAt(rates, step);
+    },
     initialPlateau: closedLoop ? initialPlateau(baseRate) : null,
     observe(epoch, plateau, records) {
-      // The warm-up's epochs are not judged: the schedule proper starts behind them.
-      if (!closedLoop || plateau === null || epoch <= known.length) return plateau;
-      return observePlateau(schedule, plateau, metricAt(schedule.metric, epoch, records));
+      if (!closedLoop || plateau === null || epoch < judgedFrom) return plateau;
+      return observePlateau(closedLoop, plateau, metricAt(closedLoop.metric, epoch, records));
     },
   };
 }
 
-function plateauSettings(schedule: ScheduleSettings): EpochSettings {
-  if (schedule.type !== "plateau") throw new Error("an open-loop schedule has a rate for each epoch");
+/** An epoch's one rate as it is; where each step has its own, the digest of them all. */
+function rateSettings({ learningRates, momenta }: EpochRates): JsonObject {
+  const [first] = learningRates;
+  return {
+    ...(learningRates.length === 1 ? { learningRate: first! } : { learningRates: digestOf(learningRates) }),
+    ...(momenta && { momenta: digestOf(momenta) }),
+  };
+}
+
+/** sha256 of the numbers as little-endian doubles. */
+function digestOf(numbers: Float64Array): string {
+  const bytes = new DataView(new ArrayBuffer(8 * numbers.length));
+  numbers.forEach((number, i) => {
+    bytes.setFloat64(8 * i, number, true);
+  });
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function plateauSettings(schedule: PlateauSchedule): JsonObject {
   const { warmup: _, ...rule } = schedule;
   return { plateau: { ...rule, mode: plateauMode(schedule) } };
 }

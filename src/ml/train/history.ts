@@ -11,8 +11,9 @@ import type { PlateauMetric } from "../schedule/schedule-settings.ts";
 export interface EpochRecord {
   /** Counted from 1. */
   readonly epoch: number;
+  /** Of the epoch's last step. */
   readonly learningRate: number;
-  /** Mean over the epoch's training images. */
+  /** Mean over the epoch's training images, of what was trained on: smoothed and mixed targets, where they were. */
   readonly trainLoss: number;
   /** Accuracies are fractions. */
   readonly trainAccuracy?: number;

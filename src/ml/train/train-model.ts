@@ -18,7 +18,10 @@ export async function trainModel(training: Training): Promise<TrainedModel> {
   const { epochs, select, earlyStop } = settings;
   if (settings.trainAccuracy === "eval" && training.trainEvaluation === undefined)
     throw new Error("trainAccuracy: eval needs trainEvaluation");
-  const chain = epochChain(settings.schedule, settings.optimizer.learningRate, epochs);
+  if (settings.trainAccuracy === "running" && settings.mixup !== undefined)
+    throw new Error("trainAccuracy: running has no meaning where every image is a blend of two");
+  const length = { epochs, stepsPerEpoch: train.loader.batchesPerEpoch };
+  const chain = epochChain(settings.schedule, settings.optimizer.learningRate, length);
   const found = await findResumePoint({
     chain,
     checkpoints,

@@ -7,13 +7,16 @@
 import type { JsonValue } from "../../json.ts";
 import { writeCheckpoint } from "../checkpoint/training-checkpoint.ts";
 import type { Batch } from "../data/loader.ts";
+import type { Tensor } from "../engine/engine.ts";
 import { countTopK } from "../metrics/ranks.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { EpochChain } from "./epoch-chain.ts";
+import type { EpochChain, StepRate } from "./epoch-chain.ts";
 import { type Evaluation, evaluateNetwork } from "./evaluate-network.ts";
 import { eventLoopTurn } from "./event-loop-turn.ts";
 import { bestEpoch, type EpochRecord, epochRecord, type Records } from "./history.ts";
 import { type ImageSource, uploadImages } from "./image-source.ts";
+import { drawMix, type Mix, uploadMixedImages } from "./mixup.ts";
+import { softTargets } from "./soft-targets.ts";
 import type { StateDict, Training } from "./training.ts";
 import { evaluationDiverged, stepDiverged } from "./training-diverged.ts";
 import { epochLine, stepLine } from "./training-lines.ts";
@@ -49,10 +52,9 @@ export class TrainingSession {
   async trainEpoch(): Promise<{ readonly record: EpochRecord; readonly model: StateDict }> {
     const [state, { network, settings, log }] = [this.#state, this.#training];
     this.stopwatch.startEpoch();
-    const learningRate = this.#chain.learningRate(state.epoch, state.plateau);
-    await this.#trainSteps(learningRate);
+    await this.#trainSteps();
     this.stopwatch.stepsDone();
-    const record = await this.#measureEpoch(learningRate);
+    const record = await this.#measureEpoch();
     state.epochs.push(record);
     state.plateau = this.#chain.observe(record.epoch, state.plateau, this.records());
     state.epoch++;
@@ -66,14 +68,20 @@ export class TrainingSession {
     return { record, model };
   }
 
-  async #trainSteps(learningRate: number): Promise<void> {
+  /** Of the epoch's step that is under way, or was the last one. */
+  #rate(step: number): StepRate {
+    return this.#chain.rate(this.#state.epoch, step, this.#state.plateau);
+  }
+
+  async #trainSteps(): Promise<void> {
     const [state, { train, settings, onStep, log }] = [this.#state, this.#training];
     const { epoch } = state;
     const { batchesPerEpoch } = train.loader;
     await this.#stopIfAsked();
     if (state.nextBatch === batchesPerEpoch) return;
     for await (const batch of train.loader.epoch(epoch, state.nextBatch)) {
-      const loss = await this.#trainStep(batch, learningRate);
+      const rate = this.#rate(state.nextBatch + 1);
+      const loss = await this.#trainStep(batch, rate);
       state.loss.push(loss);
       state.nextBatch++;
       this.stopwatch.stepDone(batch.labels.length);
@@ -84,7 +92,7 @@ export class TrainingSession {
         step: state.nextBatch,
         stepsPerEpoch: batchesPerEpoch,
         loss,
-        learningRate,
+        learningRate: rate.learningRate,
         accuracy: last?.validAccuracy ?? last?.trainAccuracy,
         speed: this.stopwatch.speed(),
       });
@@ -97,14 +105,15 @@ export class TrainingSession {
   }
 
   /** One optimiser step. Returns the loss, which is finite. */
-  async #trainStep(batch: Batch, learningRate: number): Promise<number> {
+  async #trainStep(batch: Batch, { learningRate, momentum }: StepRate): Promise<number> {
     const [state, { engine, network, train, settings }] = [this.#state, this.#training];
     const steps = train.loader.batchesPerEpoch;
     const step = (state.epoch - 1) * steps + state.nextBatch + 1;
-    const images = uploadImages(engine, batch, train);
-    const labels = engine.upload(batch.labels, [batch.labels.length]);
+    const mix = settings.mixup && drawMix(settings.mixup, settings.seed, step, batch.labels.length);
+    const images = mix ? uploadMixedImages(engine, batch, train, mix) : uploadImages(engine, batch, train);
     const logits = network.forward(images, { seed: settings.seed, step });
-    const { loss, dlogits } = engine.softmaxCrossEntropy(logits, labels);
+    const targets = this.#uploadTargets(batch.labels, logits.shape[1]!, mix);
+    const { loss, dlogits } = engine.softmaxCrossEntropy(logits, targets);
     try {
       const value = (await engine.download(loss))[0]!;
       if (!Number.isFinite(value)) {
@@ -122,18 +131,28 @@ export class TrainingSession {
       if (settings.trainAccuracy === "running")
         state.correct += countTopK((await engine.download(logits)) as Float32Array, batch.labels, logits.shape[1]!, 1);
       network.backward(dlogits, (parameter, gradient) =>
-        this.#optimizer.update(parameter, gradient, { learningRate, step }),
+        this.#optimizer.update(parameter, gradient, { learningRate, step, momentum }),
       );
       return value;
     } finally {
-      engine.dispose(images, labels, logits, loss, dlogits);
+      engine.dispose(images, targets, logits, loss, dlogits);
     }
   }
 
-  async #measureEpoch(learningRate: number): Promise<EpochRecord> {
+  /** The labels, or probabilities where they are smoothed or mixed. */
+  #uploadTargets(labels: Int32Array, classes: number, mix: Mix | undefined): Tensor {
+    const { engine, settings } = this.#training;
+    const { labelSmoothing = 0 } = settings;
+    if (labelSmoothing === 0 && mix === undefined) return engine.upload(labels, [labels.length]);
+    const mixed = mix && { labels: labels.map((_, i) => labels[mix.partners[i]!]!), share: mix.share };
+    return engine.upload(softTargets(labels, classes, labelSmoothing, mixed), [labels.length, classes]);
+  }
+
+  async #measureEpoch(): Promise<EpochRecord> {
     const { settings, train, trainEvaluation, valid } = this.#training;
     const { epoch, epochs, correct, loss } = this.#state;
     const { batchesPerEpoch, imagesPerEpoch } = train.loader;
+    const { learningRate } = this.#rate(batchesPerEpoch);
     const trainPass =
       settings.trainAccuracy === "eval" && (await this.#evaluate("train", trainEvaluation!, learningRate));
     const validPass = valid && (await this.#evaluate("valid", valid, learningRate));

@@ -6,6 +6,7 @@ import type { OptimizerSettings } from "../optim/optimizer-settings.ts";
 import type { ScheduleSettings } from "../schedule/schedule-settings.ts";
 import type { EarlyStop, History } from "./history.ts";
 import type { ImageSource } from "./image-source.ts";
+import type { MixupSettings } from "./mixup.ts";
 import type { CheckpointStore } from "./resume-point.ts";
 import type { TrainingSpeed } from "./training-speed.ts";
 
@@ -13,10 +14,13 @@ export interface TrainingSettings {
   readonly epochs: number;
   /** The training loader's. */
   readonly batchSize: number;
-  /** Of dropout. The order of images is the loader's. */
+  /** Of dropout and mixup. The order of images is the loader's. */
   readonly seed: number;
   readonly optimizer: OptimizerSettings;
   readonly schedule: ScheduleSettings;
+  /** As torch.nn.CrossEntropyLoss(label_smoothing): of the training loss alone. Left out: none. */
+  readonly labelSmoothing?: number;
+  readonly mixup?: MixupSettings;
   /** `eval`: a pass over `trainEvaluation` after each epoch; `running`: counted in the steps, in training mode. */
   readonly trainAccuracy: "eval" | "running" | "none";
   /** Which epoch's model is the result. */

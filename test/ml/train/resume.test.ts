@@ -25,6 +25,19 @@ const plateau: TrainingSettings["schedule"] = {
   minLr: 0,
 };
 
+const oneCycle: TrainingSettings["schedule"] = {
+  type: "oneCycle",
+  pctStart: 0.3,
+  divFactor: 25,
+  finalDivFactor: 1e4,
+  annealStrategy: "cos",
+  cycleMomentum: true,
+  baseMomentum: 0.85,
+  maxMomentum: 0.95,
+};
+const warmPlateau: TrainingSettings["schedule"] = { ...plateau, warmup: { steps: 7, startFactor: 0.1 } };
+const stepwiseCosine: TrainingSettings["schedule"] = { type: "cosine", minLr: 0, per: "step" };
+
 let store: FolderStore;
 beforeEach(() => {
   store = folderStore();
@@ -50,6 +63,10 @@ describe.each([
   ["AdamW", { optimizer: adam }],
   ["plateau", { schedule: plateau, trainAccuracy: "eval" as const }],
   ["cosine", { schedule: { type: "cosine" as const, minLr: 0 } }],
+  ["one cycle, momentum too", { schedule: oneCycle }],
+  ["one cycle of AdamW", { schedule: oneCycle, optimizer: adam }],
+  ["a warm-up per step and smoothed labels", { schedule: warmPlateau, labelSmoothing: 0.1 }],
+  ["mixup", { schedule: stepwiseCosine, mixup: { alpha: 0.5 }, labelSmoothing: 0.1, trainAccuracy: "none" as const }],
 ])("with %s", (_, settings: Partial<TrainingSettings>) => {
   test("the same training twice gives the same bits", async () => {
     expectSame(await straight(settings), await straight(settings));
@@ -110,6 +127,14 @@ describe("a chain of epochs", () => {
     const longer = await trainTiny({ epochs: 3, schedule }, store);
     expect(longer.steps).toHaveLength(2 * STEPS);
     expectSame(longer, await straight({ epochs: 3, schedule }));
+  });
+
+  test("a cosine per step over more epochs shares nothing, one over a fixed number all it has", async () => {
+    await trainTiny({ epochs: 2, schedule: stepwiseCosine }, store);
+    expect((await trainTiny({ epochs: 3, schedule: stepwiseCosine }, store)).steps).toHaveLength(3 * STEPS);
+    const fixed = { ...stepwiseCosine, epochs: 3 } as TrainingSettings["schedule"];
+    expect((await trainTiny({ epochs: 2, schedule: fixed }, store)).steps).toHaveLength(0);
+    expect((await trainTiny({ epochs: 3, schedule: fixed }, store)).steps).toHaveLength(0);
   });
 
   test("a step schedule that differs later shares the epochs before", async () => {
