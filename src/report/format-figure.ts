@@ -51,5 +51,5 @@ function formatRate(value: number): string {
 }
 
 function isFraction(name: string): boolean {
-  return /accuracy$|^top[15]$|^(precision|recall|f1)$/i.test(name);
+  return /(accuracy|share)$|^top[15]$|^(precision|recall|f1)$/i.test(name);
 }

@@ -70,6 +70,7 @@ describe("figures take their unit from their name", () => {
     ["loss", Number.NaN, "loss NaN"],
     ["trainAccuracy", 0.51234, "trainAccuracy 51.23 %"],
     ["top1", 1, "top1 100.00 %"],
+    ["waitingShare", 0.0123, "waitingShare 1.23 %"],
     ["bestAccuracyEpoch", 3, "bestAccuracyEpoch 3"],
     ["imagesPerSecond", 210.4, "210 img/s"],
     ["imagesPerSecond", 4.26, "4.3 img/s"],

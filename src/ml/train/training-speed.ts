@@ -10,6 +10,8 @@ export interface TrainingSpeed {
   readonly secondsPerEpoch: number | undefined;
   /** Of the time of the steps, the part in which no batch was ready. */
   readonly waitingShare: number | undefined;
+  /** That part, as time. */
+  readonly waitedMs: number;
   /** Until the last epoch's end, at the pace so far. */
   readonly etaMs: number | undefined;
 }
@@ -24,6 +26,7 @@ export class Stopwatch {
   #stepMs = 0;
   #waitedMs = 0;
   #waitedBefore = 0;
+  #inSteps = false;
   #mark = 0;
   #epochStart = 0;
   #epochs = 0;
@@ -40,6 +43,7 @@ export class Stopwatch {
   startEpoch(): void {
     this.#epochStart = this.#mark = this.#now();
     this.#waitedBefore = this.#loader.waitedMs();
+    this.#inSteps = true;
   }
 
   stepDone(images: number): void {
@@ -53,7 +57,7 @@ export class Stopwatch {
   /** The epoch's steps are done; what follows counts for the epoch alone. */
   stepsDone(): void {
     this.#waitedMs += this.#loader.waitedMs() - this.#waitedBefore;
-    this.#waitedBefore = this.#loader.waitedMs();
+    this.#inSteps = false;
   }
 
   epochDone(): void {
@@ -64,12 +68,29 @@ export class Stopwatch {
   speed(): TrainingSpeed {
     const elapsedMs = this.#now() - this.#start;
     const stepMs = this.#stepMs;
+    // Within an epoch its own waits so far count too: the time of its steps does.
+    const waitedMs = this.#waitedMs + (this.#inSteps ? this.#loader.waitedMs() - this.#waitedBefore : 0);
     return {
       elapsedMs,
       imagesPerSecond: stepMs > 0 ? (1000 * this.#images) / stepMs : undefined,
       secondsPerEpoch: this.#epochs > 0 ? this.#epochMs / this.#epochs / 1000 : undefined,
-      waitingShare: stepMs > 0 ? Math.min(1, this.#waitedMs / stepMs) : undefined,
+      waitingShare: stepMs > 0 ? Math.min(1, waitedMs / stepMs) : undefined,
+      waitedMs,
       etaMs: this.#steps > 0 ? (elapsedMs / this.#steps) * (this.#totalSteps - this.#steps) : undefined,
     };
   }
+}
+
+/** Shares and times below these are no reason to change anything. */
+const WORTH_SAYING = { share: 0.03, ms: 2000 };
+
+/** What to do where the steps waited for images for a part of their time that is worth saying; else undefined. */
+export function waitingAdvice({ waitingShare = 0, waitedMs, imagesPerSecond }: TrainingSpeed): string | undefined {
+  if (waitingShare <= WORTH_SAYING.share || waitedMs < WORTH_SAYING.ms) return undefined;
+  const rate = imagesPerSecond === undefined ? "" : ` (at ${Math.round(imagesPerSecond)} img/s)`;
+  return (
+    `steps waited for images ${(100 * waitingShare).toFixed(1)} % of their time, ${Math.round(waitedMs / 1000)} s in all: ` +
+    `the loader is slower than the steps${rate}. Resize images once, when they are fetched (\`imageSize\`), rather than in ` +
+    "every epoch; leave out costly transforms; or leave it a core, by fewer `engine.threads`"
+  );
 }
