@@ -50,6 +50,7 @@ export const train = defineStage<TrainParams, Engine>({
     const { openDataset } = await import("../src/ml/data/dataset.ts");
     const { createImageSource } = await import("../src/ml/train/image-source.ts");
     const { trainModel } = await import("../src/ml/train/train-model.ts");
+    const { waitingAdvice } = await import("../src/ml/train/training-speed.ts");
     const { writeHistory } = await import("../src/ml/checkpoint/history-file.ts");
 
     const { params, inputs, engine } = ctx;
@@ -113,6 +114,8 @@ export const train = defineStage<TrainParams, Engine>({
       writeHistory(ctx.outputs.history!.folder, trained.history);
       for (const [name, value] of metricsOf(trained.history, params.select)) ctx.metric(name, value);
       for (const [name, value] of measurementsOf(trained.speed)) ctx.measure(name, value);
+      const advice = waitingAdvice(trained.speed);
+      if (advice !== undefined) ctx.warn(advice);
     } catch (error) {
       throw asStageFailure(error, ["DataError", "TrainingDiverged"]);
     } finally {
