@@ -57,10 +57,22 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
 
   const variable = (layer: PlainLayer, suffix: string) => variables.get(`${layer.name}.${suffix}`)!;
   const parameter = (layer: PlainLayer, suffix: string) => parameters.get(`${layer.name}.${suffix}`)!;
-  /** Hands over a gradient, then frees it. */
-  const give = (use: UseGradient, layer: PlainLayer, suffix: string, gradient: Tensor) => {
-    use(parameter(layer, suffix), gradient);
-    engine.dispose(gradient);
+  /** Hands over a layer's gradients, frees them, and returns `dx`, which is freed too where that throws. */
+  const give = <Dx extends Tensor | undefined>(
+    use: UseGradient,
+    layer: PlainLayer,
+    gradients: Readonly<Record<string, Tensor>>,
+    dx: Dx,
+  ): Dx => {
+    try {
+      for (const suffix of Object.keys(gradients)) use(parameter(layer, suffix), gradients[suffix]!);
+      return dx;
+    } catch (error) {
+      engine.dispose(dx);
+      throw error;
+    } finally {
+      engine.dispose(...Object.values(gradients));
+    }
   };
   const fresh = (tensor: Tensor) => new Activation(engine, tensor);
   const batchNormVariables = (layer: PlainLayer): BatchNormVariables => ({
@@ -81,15 +93,24 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
     return current;
   }
 
-  /** The reverse of `run`: from the gradient of its output, which stays the caller's, to that of its input. */
+  /**
+   * The reverse of `run`: from the gradient of its output, which stays the caller's, to that of its input. Uses up `steps`,
+   * also where it throws.
+   */
   function reverse(steps: ReverseStep[], dy: Tensor, use: UseGradient): Tensor | undefined {
     let current: Tensor | undefined = dy;
-    for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
-      const next: Tensor | undefined = step.gradient(current!, use);
-      if (current !== dy && next !== current) engine.dispose(current);
-      current = next;
+    try {
+      for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+        const next: Tensor | undefined = step.gradient(current!, use);
+        if (current !== dy && next !== current) engine.dispose(current);
+        current = next;
+      }
+      return current;
+    } catch (error) {
+      if (current !== dy) engine.dispose(current);
+      releaseAll(steps);
+      throw error;
     }
-    return current;
   }
 
   function residual(layer: ResidualLayer, x: Activation, pass: Pass): Activation {
@@ -103,14 +124,18 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
     const [bodyTape, shortcutTape] = [bodyPass.training?.tape ?? [], shortcutPass.training?.tape ?? []];
     pass.training?.tape.push({
       gradient(dy, use) {
-        const dbody = reverse(bodyTape, dy, use);
-        const dshortcut = reverse(shortcutTape, dy, use);
-        const dx = engine.add(dbody!, dshortcut!);
-        for (const part of [dbody, dshortcut]) if (part !== dy) engine.dispose(part);
-        return dx;
+        const parts: Tensor[] = [];
+        try {
+          for (const tape of [bodyTape, shortcutTape]) parts.push(reverse(tape, dy, use)!);
+          return engine.add(parts[0]!, parts[1]!);
+        } finally {
+          for (const part of parts) if (part !== dy) engine.dispose(part);
+          releaseAll(shortcutTape);
+        }
       },
       release() {
-        for (const step of [...bodyTape, ...shortcutTape]) step.release();
+        releaseAll(bodyTape);
+        releaseAll(shortcutTape);
       },
     });
     return y;
@@ -127,9 +152,11 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
       };
       pass.training.tape.push({
         gradient(dy, use) {
-          const dx = gradient(dy, use);
-          release();
-          return dx;
+          try {
+            return gradient(dy, use);
+          } finally {
+            release();
+          }
         },
         release,
       });
@@ -146,9 +173,7 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
           [x],
           (dy, use) => {
             const { dx, dscale, dshift } = engine.batchNormGradient(dy, x.tensor, own, saved);
-            give(use, layer, "weight", dscale);
-            give(use, layer, "bias", dshift);
-            return dx;
+            return give(use, layer, { weight: dscale, bias: dshift }, dx);
           },
           () => engine.disposeSaved(saved),
         );
@@ -162,9 +187,7 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
           [x],
           (dy, use) => {
             const { dx, dscale, dshift } = engine.groupNormGradient(dy, x.tensor, scale, saved);
-            give(use, layer, "weight", dscale);
-            give(use, layer, "bias", dshift);
-            return dx;
+            return give(use, layer, { weight: dscale, bias: dshift }, dx);
           },
           () => engine.disposeSaved(saved),
         );
@@ -194,9 +217,7 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
         const weight = variable(layer, "weight");
         record([x], (dy, use) => {
           const { dx, dweight, dbias } = engine.denseGradient(dy, x.tensor, weight);
-          give(use, layer, "weight", dweight);
-          give(use, layer, "bias", dbias);
-          return dx;
+          return give(use, layer, { weight: dweight, bias: dbias }, dx);
         });
         return fresh(engine.dense(x.tensor, weight, variable(layer, "bias")));
       }
@@ -219,9 +240,8 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
     const filter = variable(layer, "weight");
     record([x], (dy, use) => {
       const { dx, dfilter } = engine.conv2dGradient(dy, x.tensor, filter, layer.geometry, layer !== firstLayer);
-      give(use, layer, "weight", dfilter);
-      if (layer.bias) give(use, layer, "bias", engine.addBiasGradient(dy));
-      return dx;
+      give(use, layer, { weight: dfilter }, dx);
+      return layer.bias ? give(use, layer, { bias: engine.addBiasGradient(dy) }, dx) : dx;
     });
     const y = engine.conv2d(x.tensor, filter, layer.geometry);
     if (!layer.bias) return fresh(y);
@@ -235,7 +255,7 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
   }
 
   function discard(): void {
-    for (const step of tape ?? []) step.release();
+    releaseAll(tape ?? []);
     tape = undefined;
   }
 
@@ -278,6 +298,11 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
       variables.clear();
     },
   };
+}
+
+/** Lets go of what the steps hold, and of the steps. */
+function releaseAll(steps: ReverseStep[]): void {
+  for (const step of steps.splice(0)) step.release();
 }
 
 /** A branch of a residual records on a tape of its own. */

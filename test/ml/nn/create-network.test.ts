@@ -138,6 +138,28 @@ describe("the reverse pass", () => {
     expect(live.at(-1)).toBeLessThan(live[0]! / 2);
   });
 
+  test("frees everything where a gradient is refused, whichever it is, and can begin again", () => {
+    const { engine, network, images } = build();
+    const count = network.parameters.length;
+    for (let refused = 0; refused < count; refused++) {
+      const before = engine.liveTensors();
+      const logits = network.forward(images, DRAW);
+      let given = 0;
+      expect(() =>
+        network.backward(logits, () => {
+          if (given++ === refused) throw new Error("refused by the test");
+        }),
+      ).toThrow("refused by the test");
+      engine.dispose(logits);
+      expect(engine.liveTensors(), `after gradient ${refused}`).toBe(before);
+      expect(given).toBe(refused + 1);
+    }
+    const logits = network.forward(images, DRAW);
+    const given: string[] = [];
+    network.backward(logits, ({ name }) => given.push(name));
+    expect(given).toHaveLength(count);
+  });
+
   test("needs a forward pass, and only one at a time", () => {
     const { network, images, engine } = build();
     expect(() => network.backward(images, () => {})).toThrow("no forward pass");
