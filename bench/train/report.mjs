@@ -45,15 +45,11 @@ export function figureOf(figure, { results }) {
 export function drawTables(document) {
   const { machine, threads, titles, results, leftOut } = document;
   const of = (...kinds) => results.filter(({ kind, name }) => kinds.includes(kind) && !name.startsWith("growth-"));
-  const versions = [
-    ...new Set(
-      results.flatMap(({ peers, kind }) => (kind === "load" ? [] : Object.values(peers).map((p) => p.version))),
-    ),
-  ];
+  const versions = [...new Set(results.flatMap(({ peers }) => Object.values(peers).map(({ version }) => version)))];
   return [
     "# Training speed\n",
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGB} GB, ${machine.platform}, Node ${machine.node}; ${threads} threads each; ${machine.date}.`,
-    `${versions.join("; ")}. Load average when it began ${machine.loadAtStart}, when it ended ${machine.loadAtEnd} (the benchmark itself is ${threads}).\n`,
+    `${versions.filter(Boolean).join("; ")}. Load average when it began ${machine.loadAtStart}, when it ended ${machine.loadAtEnd} (the benchmark itself is ${threads}).\n`,
     "Each figure is a median (a best in brackets) over interleaved processes; only ratios from one run count. How: ../README.md.\n",
     section("Promised figures", figuresTable(document)),
     section("Optimiser steps, images a second", ratesTable(of("step"), titles)),

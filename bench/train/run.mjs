@@ -10,7 +10,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { CASES, DEFAULTS, PEERS } from "./cases.mjs";
+import { CASES, DEFAULTS, FIGURES, PEERS } from "./cases.mjs";
 import { prepareEnvironment } from "./environment.mjs";
 import { importProduct, root } from "./places.mjs";
 import { bars, drawTables } from "./report.mjs";
@@ -88,7 +88,8 @@ function chooseCases(peers) {
   ])
     for (const name of given ?? [])
       if (!known.includes(name)) throw new Error(`there is no ${name}; there are ${known.join(", ")}`);
-  const wanted = (peer, once) => flags.peer?.includes(peer) ?? !(once && flags.musts);
+  const promised = new Set(FIGURES.flatMap(({ pair = [] }) => pair));
+  const wanted = (peer) => flags.peer?.includes(peer) ?? (!flags.musts || promised.has(peer));
   return CASES.filter(({ name }) => flags.case?.includes(name) ?? true)
     .filter(({ kind }) => !flags.musts || (kind !== "evaluate" && kind !== "load"))
     .map((one) => ({
@@ -96,8 +97,8 @@ function chooseCases(peers) {
       ...one,
       ...(flags.rounds !== undefined && { rounds: Number(flags.rounds) }),
       runs: [
-        ...one.peers.every.filter((peer) => wanted(peer, false)).map((peer) => ({ peer, once: false })),
-        ...one.peers.once.filter((peer) => wanted(peer, true)).map((peer) => ({ peer, once: true })),
+        ...one.peers.every.filter(wanted).map((peer) => ({ peer, once: false })),
+        ...one.peers.once.filter(wanted).map((peer) => ({ peer, once: true })),
       ],
     }))
     .filter(({ runs }) => runs.length > 0);

@@ -82,15 +82,13 @@ function openWorkers() {
 async function measureLoader() {
   const { loader } = openWorkers().source;
   const stopwatch = startStopwatch();
-  let checksum = 0;
   for (let epoch = 1; ; epoch++)
-    for await (const { images } of loader.epoch(epoch)) {
-      checksum += images[0];
+    for await (const _ of loader.epoch(epoch)) {
       // A window of batches is one figure: workers finish in bursts.
       if (stopwatch.lap()) {
         const { seconds } = stopwatch;
         const total = seconds.reduce((sum, second) => sum + second, 0);
-        return reply({ seconds: [total / seconds.length], peakBytes: peakBytes(), version: `checksum ${checksum}` });
+        return reply({ seconds: [total / seconds.length], peakBytes: peakBytes(), version: "" });
       }
     }
 }
