@@ -12,6 +12,7 @@ import {
 } from "../src/contract.ts";
 import type { Engine } from "../src/ml/engine/engine.ts";
 import type { ArchitectureSpec } from "../src/ml/models/architecture.ts";
+import { stepsPerEpoch } from "../src/ml/optim/optimizer-step.ts";
 import { oneCycleProblem } from "../src/ml/schedule/one-cycle.ts";
 import type { EpochRecord, History } from "../src/ml/train/history.ts";
 import { modelFitProblems } from "../src/ml/train/model-fit.ts";
@@ -165,8 +166,7 @@ function checkTrain({ params, inputs }: CheckContext<TrainParams>): readonly Sta
     });
   const count = inputs.train?.count;
   if (typeof count === "number" && count > 0) {
-    const stepsPerEpoch = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
-    const refused = stepProblem(params, stepsPerEpoch);
+    const refused = stepProblem(params, dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize));
     if (refused !== undefined) problems.push({ path: ["with", "schedule"], ...refused });
   }
   if (typeof count === "number" && dropLast && count < batchSize)
@@ -178,7 +178,7 @@ function checkTrain({ params, inputs }: CheckContext<TrainParams>): readonly Sta
 function scheduleProblems({ schedule, optimizer }: TrainParams): StageProblem[] {
   const problems: StageProblem[] = [];
   if (schedule.type === "oneCycle") {
-    if (schedule.cycleMomentum && optimizer.type === "sgd" && optimizer.momentum === 0)
+    if (schedule.cycleMomentum && "momentum" in optimizer && optimizer.momentum === 0)
       problems.push({
         path: ["with", "schedule", "cycleMomentum"],
         message: "`cycleMomentum` moves the optimiser's momentum, and it has none",
@@ -216,13 +216,13 @@ function scheduleProblems({ schedule, optimizer }: TrainParams): StageProblem[] 
   return problems;
 }
 
-/** What is wrong with a schedule for so many steps an epoch. */
+/** What is wrong with a schedule for so many batches an epoch. */
 function stepProblem(
-  { schedule, epochs }: TrainParams,
-  stepsPerEpoch: number,
+  { schedule, epochs, accumulateSteps }: TrainParams,
+  batchesPerEpoch: number,
 ): { readonly message: string; readonly help: string } | undefined {
   if (schedule.type !== "oneCycle") return undefined;
-  const message = oneCycleProblem(schedule, epochs * stepsPerEpoch);
+  const message = oneCycleProblem(schedule, epochs * stepsPerEpoch(batchesPerEpoch, accumulateSteps));
   return message === undefined ? undefined : { message, help: "train longer, or choose another pctStart" };
 }
 

@@ -30,6 +30,40 @@ export interface TrainParams {
    */
   optimizer: Sgd | Adam | Adamw | Rmsprop | Lars;
   /**
+   * How many minibatches make one optimiser step, which takes the mean of their gradients: a larger batch in the memory of a smaller one. Batch norm still sees each minibatch alone. The last step of an epoch takes the mean of the minibatches that are left. Checkpoints are at whole optimiser steps.
+   */
+  accumulateSteps: number;
+  /**
+   * Bounds each optimiser step's gradient, either by `norm` or by `value`. Left out, nothing is bounded.
+   */
+  clipGradient?: {
+    /**
+     * Scales all gradients together so that their L2 norm over all parameters is no more than this, as torch.nn.utils.clip_grad_norm_. A norm that is not finite ends the training with an error. Holds all gradients at once, in as much memory as the parameters take.
+     */
+    norm?: number;
+    /**
+     * Bounds each element to between minus this and this, as torch.nn.utils.clip_grad_value_.
+     */
+    value?: number;
+  };
+  /**
+   * Keeps an exponential moving average of the weights beside them, as torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn. The accuracies after each epoch, the best epoch and the resulting model are the average's; the optimiser goes on with the weights themselves. Checkpoints hold both. Left out, there is none.
+   */
+  weightAverage?: {
+    /**
+     * How much of the average is kept at each optimiser step.
+     */
+    decay: number;
+    /**
+     * After how many epochs averaging begins, with a copy of the weights after the next optimiser step. Until then the weights themselves are measured.
+     */
+    start: number;
+    /**
+     * Averages the running means and variances of batch norms too. Otherwise the averaged model has the latest ones, as PyTorch's default.
+     */
+    useBuffers: boolean;
+  };
+  /**
    * How the learning rate changes, from epoch to epoch or from step to step.
    */
   schedule: Constant | Step | Multistep | Cosine | OneCycle | Plateau;

@@ -12,6 +12,7 @@ import type {
   SgdOptimizer,
 } from "../../src/ml/optim/optimizer-settings.ts";
 import { optimizerStepOf } from "../../src/ml/optim/optimizer-step.ts";
+import { createWeightAverage } from "../../src/ml/optim/weight-average.ts";
 import { draw } from "./draw.ts";
 import reference from "./reference/optimizers-more.json" with { type: "json" };
 
@@ -172,5 +173,46 @@ test.each(reference.accumulated)(
     // Nothing moves in between.
     expect(rows[0]!.weight).toEqual([...draw("weight", SIZES.weight)]);
     expect(rows[every]).toEqual(rows[every - 1]);
+  },
+);
+
+test.each(reference.averaged)(
+  "an average with decay $decay behind $start steps is AveragedModel's (use_buffers: $use_buffers)",
+  async ({ decay, start, use_buffers, averages_after }) => {
+    const engine = createReferenceEngine();
+    const unrounded = {
+      ...engine,
+      download: async (x: Tensor) => engine.downloadFloat64(x) as unknown as Float32Array,
+    };
+    const parameters = (["weight", "bias"] as const).map(
+      (name): Parameter => ({ name, role: name, variable: engine.variable(draw(name, SIZES[name]), [SIZES[name]]) }),
+    );
+    const buffers = [{ name: "buffer", variable: engine.variable(draw("buffer", 2), [2]) }];
+    const optimizer = createOptimizer(engine, parameters, sgd);
+    const settings = { decay, start, useBuffers: use_buffers };
+    const average = createWeightAverage(unrounded, { parameters, buffers }, settings, start);
+    for (let step = 1; step <= 12; step++) {
+      for (const parameter of parameters) {
+        const size = SIZES[parameter.name as keyof typeof SIZES];
+        const gradient = engine.upload(draw(`${parameter.name}.gradient${step}`, size), [size]);
+        optimizer.update(parameter, gradient, { step, learningRate: sgd.learningRate });
+        engine.dispose(gradient);
+      }
+      engine.assign(buffers[0]!.variable, draw(`buffer${step}`, 2));
+      const own = [...parameters, ...buffers].map(({ variable }) => engine.downloadFloat64(variable));
+      await average.update(step);
+      await average.swap();
+      expect(average.swapped).toBe(step > start);
+      const row = (averages_after as Record<string, Record<string, number[]>>)[step];
+      for (const { name, variable } of [...parameters, ...buffers])
+        row?.[name]!.forEach((value, i) => {
+          const actual = engine.downloadFloat64(variable)[i]!;
+          expect(Math.abs(actual - value), `${name} ${i} after step ${step}`).toBeLessThan(TOLERANCE);
+        });
+      await average.swap();
+      expect([...parameters, ...buffers].map(({ variable }) => engine.downloadFloat64(variable))).toEqual(own);
+    }
+    average.close();
+    expect(engine.liveTensors()).toBe(0);
   },
 );

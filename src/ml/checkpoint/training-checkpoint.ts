@@ -2,6 +2,7 @@
  * A training's state as a folder, from which it goes on to the same bits:
  *
  *   model.safetensors       parameters and running statistics, the very bytes of a model artifact
+ *   average.safetensors     the same of the average of the weights, where the training keeps one
  *   optimizer.safetensors   slots, in the engine's layout
  *   state.json              everything else (where it is, history, schedule), as the training describes it
  *
@@ -15,17 +16,20 @@ import { openSafetensors, type StoredTensor, writeSafetensors } from "./safetens
 
 export interface TrainingCheckpoint {
   readonly model: Readonly<Record<string, StoredTensor>>;
+  readonly average?: Readonly<Record<string, StoredTensor>>;
   readonly optimizer: Readonly<Record<string, StoredTensor>>;
   readonly state: JsonObject;
 }
 
 const MODEL = "model.safetensors";
+const AVERAGE = "average.safetensors";
 const OPTIMIZER = "optimizer.safetensors";
 const STATE = "state.json";
 
 /** Writes into an empty folder. */
-export function writeCheckpoint(folder: string, { model, optimizer, state }: TrainingCheckpoint): void {
+export function writeCheckpoint(folder: string, { model, average, optimizer, state }: TrainingCheckpoint): void {
   writeSafetensors(join(folder, MODEL), model, { format: "pt" });
+  if (average !== undefined) writeSafetensors(join(folder, AVERAGE), average, { format: "pt" });
   writeSafetensors(join(folder, OPTIMIZER), optimizer);
   writeFileSync(join(folder, STATE), `${canonicalJson(state)}\n`, { flag: "wx" });
 }
@@ -41,6 +45,11 @@ export function readCheckpointState(folder: StoredFolder): JsonObject {
 
 export function readCheckpointModel(folder: StoredFolder): Record<string, StoredTensor> {
   return readStateFile(openSafetensors(folder.path(MODEL)));
+}
+
+/** Of a training that keeps an average. */
+export function readCheckpointAverage(folder: StoredFolder): Record<string, StoredTensor> {
+  return readStateFile(openSafetensors(folder.path(AVERAGE)));
 }
 
 export function readCheckpointOptimizer(folder: StoredFolder): Record<string, StoredTensor> {

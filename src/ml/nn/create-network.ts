@@ -261,6 +261,9 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
 
   return {
     parameters: [...parameters.values()],
+    buffers: entries
+      .filter(({ role }) => role === "buffer")
+      .map(({ name }) => ({ name, variable: variables.get(name)! })),
     evaluate(images) {
       requireLoaded();
       return run(description.layers, new Activation(engine, images, true), { training: undefined }).tensor;

@@ -15,9 +15,18 @@ export interface Parameter {
   readonly role: "weight" | "bias" | "norm";
 }
 
+/** A running mean or variance. */
+export interface NetworkBuffer {
+  /** torchvision's name, `layer1.0.bn1.running_mean`. */
+  readonly name: string;
+  readonly variable: Variable;
+}
+
 export interface Network {
   /** In torchvision's order. */
   readonly parameters: readonly Parameter[];
+  /** Running statistics, which are not trained. */
+  readonly buffers: readonly NetworkBuffer[];
   /** Uint8 images must have been normalised: float32 [n, h, w, c] -> logits [n, classes]. Keeps nothing. The caller frees both. */
   evaluate(images: Tensor): Tensor;
   /**

@@ -15,8 +15,13 @@ export interface GradientSettings {
   readonly accumulateSteps?: number;
 }
 
-/** By the L2 norm over all parameters together, or element by element. */
-export type ClipGradient = { readonly norm: number } | { readonly value: number };
+/** One of both. */
+export interface ClipGradient {
+  /** The largest L2 norm over all parameters together. */
+  readonly norm?: number;
+  /** The largest magnitude of an element. */
+  readonly value?: number;
+}
 
 /** A minibatch: the step it belongs to, and whether it is that step's last one. */
 export interface MinibatchPosition extends StepSettings {
@@ -55,8 +60,7 @@ const NORM_GUARD = 1e-6;
  */
 export function createGradientSink(engine: Engine, optimizer: Optimizer, settings: GradientSettings): GradientSink {
   const { clipGradient, accumulateSteps = 1 } = settings;
-  const maxNorm = clipGradient && "norm" in clipGradient ? clipGradient.norm : undefined;
-  const maxValue = clipGradient && "value" in clipGradient ? clipGradient.value : undefined;
+  const { norm: maxNorm, value: maxValue } = clipGradient ?? {};
   const held = new Map<Parameter, Tensor>();
   let minibatches = 0;
 

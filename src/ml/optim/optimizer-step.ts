@@ -3,6 +3,8 @@
 export interface OptimizerStep {
   /** Counted from 1, over all epochs. */
   readonly step: number;
+  /** Counted from 1, over its epoch. */
+  readonly inEpoch: number;
   /** The minibatch is the step's last one. */
   readonly ends: boolean;
 }
@@ -19,7 +21,7 @@ export function optimizerStepOf(
   batchesPerEpoch: number,
   accumulateSteps = 1,
 ): OptimizerStep {
-  const before = (epoch - 1) * stepsPerEpoch(batchesPerEpoch, accumulateSteps);
+  const inEpoch = Math.floor(batch / accumulateSteps) + 1;
   const ends = (batch + 1) % accumulateSteps === 0 || batch + 1 === batchesPerEpoch;
-  return { step: before + Math.floor(batch / accumulateSteps) + 1, ends };
+  return { step: (epoch - 1) * stepsPerEpoch(batchesPerEpoch, accumulateSteps) + inEpoch, inEpoch, ends };
 }

@@ -3,8 +3,16 @@
  *
  *   find the resume point -> per epoch: steps -> accuracies -> record -> schedule -> checkpoint -> stop early?
  */
-import { readCheckpointModel, readCheckpointOptimizer, type StoredFolder } from "../checkpoint/training-checkpoint.ts";
+import {
+  readCheckpointAverage,
+  readCheckpointModel,
+  readCheckpointOptimizer,
+  type StoredFolder,
+} from "../checkpoint/training-checkpoint.ts";
+import { createGradientSink } from "../optim/gradient-sink.ts";
 import { createOptimizer } from "../optim/optimizer.ts";
+import { stepsPerEpoch } from "../optim/optimizer-step.ts";
+import { createWeightAverage } from "../optim/weight-average.ts";
 import { epochChain } from "./epoch-chain.ts";
 import { bestEpoch, earlyStopEpoch, type History } from "./history.ts";
 import { findResumePoint } from "./resume-point.ts";
@@ -20,7 +28,7 @@ export async function trainModel(training: Training): Promise<TrainedModel> {
     throw new Error("trainAccuracy: eval needs trainEvaluation");
   if (settings.trainAccuracy === "running" && settings.mixup !== undefined)
     throw new Error("trainAccuracy: running has no meaning where every image is a blend of two");
-  const length = { epochs, stepsPerEpoch: train.loader.batchesPerEpoch };
+  const length = { epochs, stepsPerEpoch: stepsPerEpoch(train.loader.batchesPerEpoch, settings.accumulateSteps) };
   const chain = epochChain(settings.schedule, settings.optimizer.learningRate, length);
   const found = await findResumePoint({
     chain,
@@ -32,13 +40,21 @@ export async function trainModel(training: Training): Promise<TrainedModel> {
   });
   const state = found?.state ?? initialTrainingState(chain.initialPlateau);
   const optimizer = createOptimizer(engine, network.parameters, settings.optimizer);
+  const gradients = createGradientSink(engine, optimizer, settings);
+  const { weightAverage } = settings;
+  const average =
+    weightAverage && createWeightAverage(engine, network, weightAverage, weightAverage.start * length.stepsPerEpoch);
   try {
     if (found !== undefined) {
+      if (average !== undefined) {
+        network.loadStateDict(readCheckpointAverage(found.folder));
+        await average.restore(stepsDone(state, length.stepsPerEpoch, settings.accumulateSteps));
+      }
       network.loadStateDict(readCheckpointModel(found.folder));
       optimizer.loadStateDict(readCheckpointOptimizer(found.folder));
       training.log?.(resumeLine(state));
     }
-    const session = new TrainingSession(training, chain, optimizer, state);
+    const session = new TrainingSession(training, chain, { optimizer, gradients, average }, state);
     const stopEpoch = () => earlyStopEpoch(earlyStop, session.records());
     let best: StoredFolder | StateDict | undefined = found?.best;
     while (state.epoch <= epochs && stopEpoch() === undefined) {
@@ -46,11 +62,16 @@ export async function trainModel(training: Training): Promise<TrainedModel> {
       if (record.improved && select === "best") best = model;
     }
     return {
-      state: select === "best" && best !== undefined ? stateOf(best) : await network.stateDict(),
+      state:
+        select === "best" && best !== undefined
+          ? stateOf(best, average === undefined ? readCheckpointModel : readCheckpointAverage)
+          : await session.resultModel(),
       history: finishedHistory(training, state, stopEpoch()),
       speed: session.stopwatch.speed(),
     };
   } finally {
+    average?.close();
+    gradients.close();
     optimizer.close();
   }
 }
@@ -70,8 +91,13 @@ function finishedHistory({ settings, train }: Training, state: TrainingState, st
   };
 }
 
-function stateOf(best: StoredFolder | StateDict): StateDict {
-  return typeof best.path === "function" ? readCheckpointModel(best as StoredFolder) : (best as StateDict);
+function stateOf(best: StoredFolder | StateDict, read: (folder: StoredFolder) => StateDict): StateDict {
+  return typeof best.path === "function" ? read(best as StoredFolder) : (best as StateDict);
+}
+
+/** Optimiser steps, over all epochs. Checkpoints are at whole ones. */
+function stepsDone({ epoch, nextBatch }: TrainingState, perEpoch: number, accumulateSteps = 1): number {
+  return (epoch - 1) * perEpoch + Math.ceil(nextBatch / accumulateSteps);
 }
 
 function resumeLine({ epoch, nextBatch }: TrainingState): string {

@@ -34,6 +34,17 @@ export function stepDiverged(at: DivergedStep): TrainingDiverged {
   );
 }
 
+/** A loss that is finite, and a gradient of which a norm was wanted and which is not. */
+export function gradientDiverged(
+  problem: string,
+  { loss, epoch, step, steps, learningRate }: Omit<DivergedStep, "state" | "batchSize">,
+): TrainingDiverged {
+  return new TrainingDiverged(
+    `${problem} at epoch ${epoch}, step ${step} of ${steps}, learning rate ${learningRate}; the loss is ${loss}`,
+    LOWER_THE_RATE,
+  );
+}
+
 /** In eval mode after an epoch's steps, whose own losses were finite. */
 export function evaluationDiverged(
   loss: number,

@@ -9,7 +9,10 @@ import { writeCheckpoint } from "../checkpoint/training-checkpoint.ts";
 import type { Batch } from "../data/loader.ts";
 import type { Tensor } from "../engine/engine.ts";
 import { countTopK } from "../metrics/ranks.ts";
+import { GradientNotFinite, type GradientSink, type MinibatchPosition } from "../optim/gradient-sink.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
+import { optimizerStepOf, stepsPerEpoch } from "../optim/optimizer-step.ts";
+import type { WeightAverage } from "../optim/weight-average.ts";
 import type { EpochChain, StepRate } from "./epoch-chain.ts";
 import { type Evaluation, evaluateNetwork } from "./evaluate-network.ts";
 import { eventLoopTurn } from "./event-loop-turn.ts";
@@ -18,25 +21,38 @@ import { type ImageSource, uploadImages } from "./image-source.ts";
 import { drawMix, type Mix, uploadMixedImages } from "./mixup.ts";
 import { softTargets } from "./soft-targets.ts";
 import type { StateDict, Training } from "./training.ts";
-import { evaluationDiverged, stepDiverged } from "./training-diverged.ts";
+import { evaluationDiverged, gradientDiverged, stepDiverged } from "./training-diverged.ts";
 import { epochLine, stepLine } from "./training-lines.ts";
 import { Stopwatch } from "./training-speed.ts";
 import { type TrainingState, trainingStateToJson } from "./training-state.ts";
+
+/** What moves a network's weights and follows them. Belongs to whoever made it. */
+export interface WeightUpdates {
+  readonly optimizer: Optimizer;
+  readonly gradients: GradientSink;
+  readonly average: WeightAverage | undefined;
+}
+
+/** A model as it is trained, and as it is measured and handed out where that is another one. */
+interface ModelStates {
+  readonly model: StateDict;
+  readonly average: StateDict | undefined;
+}
 
 export class TrainingSession {
   readonly stopwatch: Stopwatch;
   readonly #training: Training;
   readonly #chain: EpochChain;
-  readonly #optimizer: Optimizer;
+  readonly #updates: WeightUpdates;
   readonly #state: TrainingState;
   /** A checkpoint within the epoch under way exists. */
   #savedWithin: boolean;
 
-  /** Network and optimiser are as `state` says. */
-  constructor(training: Training, chain: EpochChain, optimizer: Optimizer, state: TrainingState) {
+  /** Network, optimiser and average are as `state` says. */
+  constructor(training: Training, chain: EpochChain, updates: WeightUpdates, state: TrainingState) {
     this.#training = training;
     this.#chain = chain;
-    this.#optimizer = optimizer;
+    this.#updates = updates;
     this.#state = state;
     this.#savedWithin = state.nextBatch > 0;
     const { loader } = training.train;
@@ -48,24 +64,32 @@ export class TrainingSession {
     return { ...this.#state, iterationsPerEpoch: this.#training.train.loader.batchesPerEpoch };
   }
 
-  /** Trains what is left of the epoch under way, and saves its link. Returns the model it ends with. */
+  /** The network's model, or its average where there is one. */
+  async resultModel(): Promise<StateDict> {
+    const { model, average } = await this.#modelStates();
+    return average ?? model;
+  }
+
+  /** Trains what is left of the epoch under way, and saves its link. Returns the model that was measured behind it. */
   async trainEpoch(): Promise<{ readonly record: EpochRecord; readonly model: StateDict }> {
-    const [state, { network, settings, log }] = [this.#state, this.#training];
+    const [state, { settings, log }] = [this.#state, this.#training];
     this.stopwatch.startEpoch();
     await this.#trainSteps();
     this.stopwatch.stepsDone();
+    await this.#updates.average?.swap();
     const record = await this.#measureEpoch();
+    await this.#updates.average?.swap();
     state.epochs.push(record);
     state.plateau = this.#chain.observe(record.epoch, state.plateau, this.records());
     state.epoch++;
     state.nextBatch = 0;
     state.correct = 0;
-    const model = await network.stateDict();
-    await this.#save(this.#chain.link(record.epoch), model);
+    const states = await this.#modelStates();
+    await this.#save(this.#chain.link(record.epoch), states);
     await this.#dropUseless(record);
     this.stopwatch.epochDone();
     log?.(epochLine(record, settings.epochs, this.stopwatch.speed().elapsedMs));
-    return { record, model };
+    return { record, model: states.average ?? states.model };
   }
 
   /** Of the epoch's step that is under way, or was the last one. */
@@ -80,7 +104,9 @@ export class TrainingSession {
     await this.#stopIfAsked();
     if (state.nextBatch === batchesPerEpoch) return;
     for await (const batch of train.loader.epoch(epoch, state.nextBatch)) {
-      const rate = this.#rate(state.nextBatch + 1);
+      const rate = this.#rate(
+        optimizerStepOf(epoch, state.nextBatch, batchesPerEpoch, settings.accumulateSteps).inEpoch,
+      );
       const loss = await this.#trainStep(batch, rate);
       state.loss.push(loss);
       state.nextBatch++;
@@ -104,7 +130,7 @@ export class TrainingSession {
       throw new Error(`the loader gave ${state.nextBatch} batches in epoch ${epoch}, not ${batchesPerEpoch}`);
   }
 
-  /** One optimiser step. Returns the loss, which is finite. */
+  /** One minibatch, which is an optimiser step or a part of one. Returns the loss, which is finite. */
   async #trainStep(batch: Batch, { learningRate, momentum }: StepRate): Promise<number> {
     const [state, { engine, network, train, settings }] = [this.#state, this.#training];
     const steps = train.loader.batchesPerEpoch;
@@ -114,8 +140,11 @@ export class TrainingSession {
     const logits = network.forward(images, { seed: settings.seed, step });
     const targets = this.#uploadTargets(batch.labels, logits.shape[1]!, mix);
     const { loss, dlogits } = engine.softmaxCrossEntropy(logits, targets);
+    const position = optimizerStepOf(state.epoch, state.nextBatch, steps, settings.accumulateSteps);
+    const at: MinibatchPosition = { ...position, learningRate, momentum };
+    let value: number;
     try {
-      const value = (await engine.download(loss))[0]!;
+      value = (await engine.download(loss))[0]!;
       if (!Number.isFinite(value)) {
         network.discard();
         throw stepDiverged({
@@ -130,13 +159,25 @@ export class TrainingSession {
       }
       if (settings.trainAccuracy === "running")
         state.correct += countTopK((await engine.download(logits)) as Float32Array, batch.labels, logits.shape[1]!, 1);
-      network.backward(dlogits, (parameter, gradient) =>
-        this.#optimizer.update(parameter, gradient, { learningRate, step, momentum }),
-      );
-      return value;
+      network.backward(dlogits, (parameter, gradient) => this.#updates.gradients.take(parameter, gradient, at));
     } finally {
       engine.dispose(images, targets, logits, loss, dlogits);
     }
+    await this.#finishMinibatch(at, value);
+    return value;
+  }
+
+  async #finishMinibatch(at: MinibatchPosition, loss: number): Promise<void> {
+    const { gradients, average } = this.#updates;
+    try {
+      await gradients.finishMinibatch(at);
+    } catch (error) {
+      if (!(error instanceof GradientNotFinite)) throw error;
+      const { epoch, nextBatch } = this.#state;
+      const steps = this.#training.train.loader.batchesPerEpoch;
+      throw gradientDiverged(error.message, { epoch, step: nextBatch + 1, steps, learningRate: at.learningRate, loss });
+    }
+    if (at.ends) await average?.update(at.step);
   }
 
   /** The labels, or probabilities where they are smoothed or mixed. */
@@ -152,7 +193,7 @@ export class TrainingSession {
     const { settings, train, trainEvaluation, valid } = this.#training;
     const { epoch, epochs, correct, loss } = this.#state;
     const { batchesPerEpoch, imagesPerEpoch } = train.loader;
-    const { learningRate } = this.#rate(batchesPerEpoch);
+    const { learningRate } = this.#rate(stepsPerEpoch(batchesPerEpoch, settings.accumulateSteps));
     const trainPass =
       settings.trainAccuracy === "eval" && (await this.#evaluate("train", trainEvaluation!, learningRate));
     const validPass = valid && (await this.#evaluate("valid", valid, learningRate));
@@ -184,19 +225,38 @@ export class TrainingSession {
     return evaluation;
   }
 
-  /** Leaves, when the user asked to, behind a checkpoint of the epoch under way. */
+  /** Leaves, when the user asked to and the optimiser step under way is whole, behind a checkpoint of the epoch. */
   async #stopIfAsked(): Promise<void> {
-    const { signal, network } = this.#training;
+    const [{ epoch, nextBatch }, { signal, settings, train }] = [this.#state, this.#training];
     await eventLoopTurn();
     if (!signal.aborted) return;
-    if (this.#state.nextBatch > 0) await this.#save(this.#chain.within(this.#state.epoch), await network.stateDict());
+    if (nextBatch > 0) {
+      const { ends } = optimizerStepOf(epoch, nextBatch - 1, train.loader.batchesPerEpoch, settings.accumulateSteps);
+      if (!ends) return;
+      await this.#save(this.#chain.within(epoch), await this.#modelStates());
+    }
     throw signal.reason;
   }
 
-  async #save(key: JsonValue, model: StateDict): Promise<void> {
-    const optimizer = await this.#optimizer.stateDict();
+  /** The network holds its own weights afterwards, whatever it held before. */
+  async #modelStates(): Promise<ModelStates> {
+    const { network } = this.#training;
+    const { average } = this.#updates;
+    if (average === undefined) return { model: await network.stateDict(), average: undefined };
+    if (average.swapped) await average.swap();
+    const model = await network.stateDict();
+    await average.swap();
+    const averaged = await network.stateDict();
+    await average.swap();
+    return { model, average: averaged };
+  }
+
+  async #save(key: JsonValue, { model, average }: ModelStates): Promise<void> {
+    const optimizer = await this.#updates.optimizer.stateDict();
     const state = trainingStateToJson(this.#state);
-    await this.#training.checkpoints.save(key, async (folder) => writeCheckpoint(folder, { model, optimizer, state }));
+    await this.#training.checkpoints.save(key, async (folder) =>
+      writeCheckpoint(folder, { model, ...(average && { average }), optimizer, state }),
+    );
   }
 
   /** Of the checkpoints that the one of `record` makes useless, those that are not to be kept. */

@@ -2,7 +2,9 @@
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../nn/network.ts";
+import type { GradientSettings } from "../optim/gradient-sink.ts";
 import type { OptimizerSettings } from "../optim/optimizer-settings.ts";
+import type { WeightAverageSettings } from "../optim/weight-average.ts";
 import type { ScheduleSettings } from "../schedule/schedule-settings.ts";
 import type { EarlyStop, History } from "./history.ts";
 import type { ImageSource } from "./image-source.ts";
@@ -10,7 +12,7 @@ import type { MixupSettings } from "./mixup.ts";
 import type { CheckpointStore } from "./resume-point.ts";
 import type { TrainingSpeed } from "./training-speed.ts";
 
-export interface TrainingSettings {
+export interface TrainingSettings extends GradientSettings {
   readonly epochs: number;
   /** The training loader's. */
   readonly batchSize: number;
@@ -18,6 +20,8 @@ export interface TrainingSettings {
   readonly seed: number;
   readonly optimizer: OptimizerSettings;
   readonly schedule: ScheduleSettings;
+  /** Measures and hands out an average of the weights in the place of the weights. */
+  readonly weightAverage?: WeightAverageSettings;
   /** As torch.nn.CrossEntropyLoss(label_smoothing): of the training loss alone. Left out: none. */
   readonly labelSmoothing?: number;
   readonly mixup?: MixupSettings;
