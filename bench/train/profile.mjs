@@ -121,7 +121,7 @@ function watchOps(addon) {
 }
 
 function record(rows, op, attributes, inputs, outputs, ms) {
-  const dtype = attributes.find(({ name, type }) => name === "T" && type === ATTR_TYPE)?.value ?? FLOAT;
+  const dtype = inputs.some((handle) => handle?.dtype === BFLOAT16) ? BFLOAT16 : FLOAT;
   const shapes = flags.shapes ? ` ${describeWork(op, inputs, outputs)}` : "";
   const name = `${op}${dtype === BFLOAT16 ? " (bfloat16)" : ""}${shapes}`;
   const row = rows.get(name) ?? { name, dtype, calls: 0, ms: 0, flops: 0, bytes: 0 };

@@ -38,6 +38,7 @@ if (flags.list) {
 async function measure() {
   const peers = { ...PEERS, ...overriddenPeer() };
   const chosen = chooseCases(peers);
+  if (chosen.length === 0) throw new Error("no case has these peers: see --list");
   const uses = new Set(chosen.flatMap(({ runs }) => runs.map(({ peer }) => peers[peer].uses)));
   const programs = await prepareEnvironment(uses, flags.python);
   const machine = describeMachine();
