@@ -7,6 +7,7 @@ import type { EngineSetting } from "./language/pipeline.ts";
 import { type EngineEntry, listEngines, resolveEngine, webgpuBuild } from "./ml/engine/catalogue.ts";
 import { engineRoot, findInstalled, readRefusal } from "./ml/engine/engine-folder.ts";
 import { nativeEnvironment } from "./ml/engine/native/binding.ts";
+import { webgpuEnvironment } from "./ml/engine/webgpu/vulkan-drivers.ts";
 
 export interface EngineToolsOptions {
   /** Folder of the built programs. */
@@ -36,12 +37,13 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
       const choice = resolveEngine(name, root);
       if ("problem" in choice) return choice;
       const native = choice.name === "native";
+      const webgpu = choice.name === "webgpu";
       return {
         ...choice,
-        build: native ? nativeBuild(root) : choice.name === "webgpu" ? webgpuBuild() : "",
+        build: native ? nativeBuild(root) : webgpu ? webgpuBuild() : "",
         threads,
         precision,
-        environment: native ? nativeEnvironment(threads) : {},
+        environment: native ? nativeEnvironment(threads) : webgpu ? webgpuEnvironment() : {},
       };
     },
     flopsPerSecond: (engine) => measuredRate(root, join(dist, "rate.js"), engine),

@@ -1,17 +1,21 @@
 /**
- * Convolutions on the GPU. Without groups all three are TensorFlow.js' tiled forward kernel, on arguments that programs
- * of ours lay out: its own input gradient knows no dilation, its filter gradient is one thread per weight. With groups,
- * which it does not have at all, they are programs of ours, one thread per result or one workgroup per weight.
+ * Convolutions on the GPU. Without groups they are TensorFlow.js' tiled kernels on arguments that programs of ours lay
+ * out: its own input gradient knows no dilation, its filter gradient is one thread per weight. With groups, which it does
+ * not have at all, they are programs of ours, one thread per result or one workgroup per weight.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { ConvGeometry, Shape } from "../engine.ts";
 import { convolutionShape, imageShape } from "../plain/shapes.ts";
 import type { Gpu } from "./gpu.ts";
 
+/** Positions of a map that count as few. */
+const SMALL_MAP = 64;
+/** Elements of the largest patch matrix: 64 MiB. */
+const LARGEST_PATCHES = 1 << 24;
+
 export function conv2d(gpu: Gpu, x: TensorInfo, filter: TensorInfo, geometry: ConvGeometry): TensorInfo {
   const shape = convolutionShape(x.shape, filter.shape, geometry);
-  const { stride, padding, dilation, groups } = geometry;
-  if (groups === 1) return forward(gpu, x, filter, stride, padding, dilation);
+  if (geometry.groups === 1) return forward(gpu, x, filter, geometry);
   return gpu.programs.map(shape, {
     inputs: { x, filter_: filter },
     ints: uniforms(x.shape, filter.shape, geometry),
@@ -83,12 +87,12 @@ export function inputGradient(
       if (ty < 0 || tx < 0 || ty % stride != 0 || tx % stride != 0 || oy >= oh || ox >= ow) { return 0.0; }
       return dy[((image * oh + oy) * ow + ox) * cout + oc];`,
   });
-  const dx = forward(gpu, spread, turned, 1, 0, dilation);
+  const dx = forward(gpu, spread, turned, { stride: 1, padding: 0, dilation });
   gpu.memory.drop(turned, spread);
   return dx;
 }
 
-/** dfilter: x with channels for images, convolved with dy, which strides over it by `dilation` and reaches by `stride`. */
+/** dfilter = patches' dy, over as many images at a time as their patches fit into; summed in one order. */
 export function filterGradient(
   gpu: Gpu,
   dy: TensorInfo,
@@ -97,7 +101,7 @@ export function filterGradient(
   geometry: ConvGeometry,
 ): TensorInfo {
   const ints = uniforms(x.shape, filterShape, geometry);
-  const { n, cin, cout, kh, kw, oh, ow, stride, dilation } = ints;
+  const { n, cout, oh, ow } = ints;
   if (geometry.groups > 1)
     return gpu.programs.sum(filterShape, {
       inputs: { dy, x },
@@ -110,42 +114,67 @@ export function filterGradient(
         if (iy < 0 || iy >= h || ix < 0 || ix >= w) { return 0.0; }
         return dy[k * cout + oc] * x[((image * h + iy) * w + ix) * cin + oc / (cout / groups) * cing + c];`,
     });
-  const [reachH, reachW] = [stride * (oh - 1) + 1 + dilation * (kh - 1), stride * (ow - 1) + 1 + dilation * (kw - 1)];
-  const channels = gpu.programs.map([cin, reachH, reachW, n], {
-    inputs: { x },
-    ints: { ...ints, reachH, reachW },
-    value: `
-      let image = i % n; let ix = i / n % reachW - padding; let iy = i / (n * reachW) % reachH - padding;
-      if (iy < 0 || iy >= h || ix < 0 || ix >= w) { return 0.0; }
-      return x[((image * h + iy) * w + ix) * cin + i / (n * reachW * reachH)];`,
-  });
-  const images = gpu.programs.map([oh, ow, n, cout], {
-    inputs: { dy },
-    ints,
-    value: `
-      let oc = i % cout; let image = i / cout % n; let pixel = i / (cout * n);
-      return dy[(image * oh * ow + pixel) * cout + oc];`,
-  });
-  const byChannel = forward(gpu, channels, images, dilation, 0, stride);
-  const dfilter = gpu.programs.map(filterShape, {
-    inputs: { byChannel },
-    ints,
-    value: `
-      let oc = i % cout; let c = i / cout % cin; let tap = i / (cout * cin);
-      return byChannel[(c * kh * kw + tap) * cout + oc];`,
-  });
-  gpu.memory.drop(channels, images, byChannel);
-  return dfilter;
+  const pixels = oh * ow;
+  const images = Math.max(1, Math.floor(LARGEST_PATCHES / (pixels * depthOf(ints))));
+  let dfilter: TensorInfo | undefined;
+  for (let first = 0; first < n; first += images) {
+    const count = Math.min(images, n - first);
+    const patches = gatherPatches(gpu, x, ints, first, count);
+    const part = gpu.programs.map([count * pixels, cout], {
+      inputs: { dy },
+      ints: { offset: first * pixels * cout },
+      value: "return dy[offset + i];",
+    });
+    const product = gpu.kernel("BatchMatMul", { a: patches, b: part }, { transposeA: true, transposeB: false });
+    gpu.memory.drop(patches, part);
+    if (dfilter === undefined) dfilter = product;
+    else {
+      const inputs = { before: dfilter, product };
+      const sum = gpu.programs.map(product.shape, { inputs, value: "return before[i] + product[i];" });
+      gpu.memory.drop(dfilter, product);
+      dfilter = sum;
+    }
+  }
+  return { ...dfilter!, shape: [...filterShape] };
 }
 
-function forward(
-  gpu: Gpu,
-  x: TensorInfo,
-  filter: TensorInfo,
-  stride: number,
-  padding: number,
-  dilation: number,
-): TensorInfo {
+/** x unrolled: a row [ky, kx, channel] for each output position of `count` images. */
+function gatherPatches(gpu: Gpu, x: TensorInfo, ints: ConvolutionInts, first: number, count: number): TensorInfo {
+  return gpu.programs.map([count * ints.oh * ints.ow, depthOf(ints)], {
+    inputs: { x },
+    ints: { ...ints, first },
+    value: `
+      let c = i % cin; let kx = i / cin % kw; let ky = i / (cin * kw) % kh;
+      let row = i / (cin * kw * kh); let ox = row % ow; let oy = row / ow % oh; let image = first + row / (ow * oh);
+      let iy = oy * stride - padding + ky * dilation; let ix = ox * stride - padding + kx * dilation;
+      if (iy < 0 || iy >= h || ix < 0 || ix >= w) { return 0.0; }
+      return x[((image * h + iy) * w + ix) * cin + c];`,
+  });
+}
+
+function depthOf({ kh, kw, cin }: ConvolutionInts): number {
+  return kh * kw * cin;
+}
+
+/**
+ * The tiled kernel takes each image alone, in tiles of 32 positions: on small maps they would be nearly empty, so there
+ * the patches of all images are one product.
+ */
+function forward(gpu: Gpu, x: TensorInfo, filter: TensorInfo, geometry: Omit<ConvGeometry, "groups">): TensorInfo {
+  const ints = uniforms(x.shape, filter.shape, { ...geometry, groups: 1 });
+  const { n, oh, ow, cout } = ints;
+  const depth = depthOf(ints);
+  if (oh * ow <= SMALL_MAP && n * oh * ow * depth <= LARGEST_PATCHES) {
+    const patches = gatherPatches(gpu, x, ints, 0, n);
+    const product = gpu.kernel(
+      "BatchMatMul",
+      { a: patches, b: { ...filter, shape: [depth, cout] } },
+      { transposeA: false, transposeB: false },
+    );
+    gpu.memory.drop(patches);
+    return { ...product, shape: [n, oh, ow, cout] };
+  }
+  const { stride, padding, dilation } = geometry;
   // Pads in full: a single number makes TensorFlow.js size the output by the kernel's height alone.
   const none: [number, number] = [0, 0];
   const both: [number, number] = [padding, padding];
@@ -161,6 +190,8 @@ function forward(
     },
   );
 }
+
+type ConvolutionInts = ReturnType<typeof uniforms>;
 
 function uniforms(x: Shape, filter: Shape, geometry: ConvGeometry) {
   const [n, h, w, cin] = imageShape("conv2d", x);

@@ -15,6 +15,23 @@ export function findVulkanDrivers(environment: Environment = process.env, home: 
   return [...new Set(places.filter((place) => place !== "").flatMap(manifestsAt))].sort();
 }
 
+/** By which Vulkan's loader finds itself and its drivers; a process that computes has no more of the user's environment. */
+const VARIABLES = [
+  "LD_LIBRARY_PATH",
+  "VK_DRIVER_FILES",
+  "VK_ICD_FILENAMES",
+  "XDG_CONFIG_HOME",
+  "XDG_CONFIG_DIRS",
+  "XDG_DATA_HOME",
+  "XDG_DATA_DIRS",
+  "XDG_RUNTIME_DIR",
+] as const;
+
+/** What a process that loads the webgpu engine must have in its environment. */
+export function webgpuEnvironment(environment: Environment = process.env): Readonly<Record<string, string>> {
+  return Object.fromEntries(VARIABLES.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
+}
+
 function searchFolders(environment: Environment, home: string): readonly string[] {
   const { XDG_CONFIG_HOME, XDG_CONFIG_DIRS, XDG_DATA_HOME, XDG_DATA_DIRS } = environment;
   const roots = [
