@@ -18,7 +18,7 @@ export interface TrainParams {
    */
   epochs: number;
   /**
-   * Images per optimiser step.
+   * Images per minibatch: of one optimiser step, unless `accumulateSteps` makes a step of several.
    */
   batchSize: number;
   /**

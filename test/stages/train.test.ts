@@ -235,6 +235,10 @@ describe("train is refused", () => {
     expect(
       workbench.check(train, { ...base, optimizer: { type: "sgd", learningRate: 1, nesterov: true } }, facts),
     ).toEqual([{ path: "with.optimizer.nesterov", message: expect.stringContaining("momentum is 0") }]);
+    const damped = { type: "sgd", learningRate: 1, momentum: 0.9, dampening: 0.1, nesterov: true };
+    expect(workbench.check(train, { ...base, optimizer: damped }, facts)).toEqual([
+      { path: "with.optimizer.nesterov", message: expect.stringContaining("`dampening` leaves a share of it out") },
+    ]);
     expect(workbench.check(train, { ...base, batchSize: 101 }, facts)).toEqual([
       {
         path: "with.batchSize",
