@@ -120,12 +120,12 @@ function shapesPainter(settings: SyntheticSettings): Painter {
 
 const QUARTERS = [0.25, 0.75];
 
-/** Two colours that can be told apart: by 60 in every channel on average. */
+/** Two random colours. The figure is the lighter one, by 60 in every channel on average, so that figures stand out. */
 function drawColours(rng: Rng, channels: number): readonly [ground: readonly number[], figure: readonly number[]] {
   for (;;) {
     const ground = Array.from({ length: channels }, () => rng.integer(256));
     const figure = Array.from({ length: channels }, () => rng.integer(256));
-    const difference = figure.reduce((sum, value, channel) => sum + Math.abs(value - ground[channel]!), 0);
+    const difference = figure.reduce((sum, value, channel) => sum + value - ground[channel]!, 0);
     if (difference >= 60 * channels) return [ground, figure];
   }
 }

@@ -39,8 +39,8 @@ describe("synthetic images", () => {
       {
         "blobs 16 3": "c6ba790ee5c715ac d74574f3d3e5e94c",
         "blobs 9,14 1": "ea9adb45986e94bc 8ce709f7e4f172cf",
-        "shapes 16 3": "6b34b6b8bf32a70f ff376f3ac900b0d7",
-        "shapes 9,14 1": "f47779ec31573fdc de83fbcd0494aadf",
+        "shapes 16 3": "970f43c27d2928c1 9e7b8b7d9024ee92",
+        "shapes 9,14 1": "3f3ae2b17f03296f 71ea5d66c7099e0c",
       }
     `);
   });
