@@ -7,14 +7,18 @@ import { describeModel } from "../../src/ml/models/describe-model.ts";
 import { createNetwork } from "../../src/ml/nn/create-network.ts";
 import type { ModelDescription } from "../../src/ml/nn/model-description.ts";
 import type { Network, Parameter } from "../../src/ml/nn/network.ts";
-import { elementCount, stateEntries } from "../../src/ml/nn/state-entry.ts";
+import { elementCount, type StateEntry, stateEntries } from "../../src/ml/nn/state-entry.ts";
 import { toEngineLayout } from "../../src/ml/nn/state-layout.ts";
 import { fill, fillImages } from "./fill.ts";
 
 /** What a reference file holds; VGG's have no training. */
 export interface ModelReference {
   readonly arch: string;
-  readonly options?: { readonly replace_stride_with_dilation?: readonly boolean[] };
+  readonly options?: {
+    readonly replace_stride_with_dilation?: readonly boolean[];
+    readonly zero_init_residual?: boolean;
+    readonly dropout?: number;
+  };
   readonly input: readonly number[];
   readonly labels?: readonly number[];
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
@@ -23,18 +27,27 @@ export interface ModelReference {
   readonly train_logits?: readonly (readonly number[])[];
   readonly train_loss?: number;
   readonly gradient_l2?: Readonly<Record<string, number>>;
-  readonly running_mean_bn1_after?: readonly number[];
-  readonly running_var_bn1_after?: readonly number[];
+  /** null where there is no bn1 (VGG). */
+  readonly running_mean_bn1_after?: readonly number[] | null;
+  readonly running_var_bn1_after?: readonly number[] | null;
   readonly sgd?: { readonly lr: number; readonly momentum: number; readonly losses: readonly number[] };
 }
 
 export function specOf({ arch, options }: ModelReference): ArchitectureSpec {
-  const dilation = options?.replace_stride_with_dilation;
+  const { replace_stride_with_dilation: dilation, zero_init_residual: zeroInit, dropout } = options ?? {};
   return {
     architecture: arch as ArchitectureName,
     numClasses: 10,
     ...(dilation !== undefined && { replaceStrideWithDilation: dilation }),
+    ...(zeroInit !== undefined && { zeroInitResidual: zeroInit }),
+    ...(dropout !== undefined && { dropout }),
   };
+}
+
+/** By the rule; what starts a residual as the identity stays zero (make_more_references.py). */
+function fillEntry({ name, shape, initial }: StateEntry): Float64Array {
+  const staysZero = initial.type === "constant" && initial.value === 0 && name.endsWith(".weight");
+  return staysZero ? new Float64Array(elementCount(shape)) : fill(name, shape);
 }
 
 /** A network on an engine, filled by the rule, with numbers going in and out in the engine's best precision. */
@@ -56,7 +69,10 @@ export function fillNetwork(engine: Engine, description: ModelDescription): Fill
   const refill = () =>
     network.loadStateDict(
       Object.fromEntries(
-        entries.map(({ name, shape }) => [name, { dtype: "F32", shape, data: new Float32Array(fill(name, shape)) }]),
+        entries.map((entry) => [
+          entry.name,
+          { dtype: "F32", shape: entry.shape, data: new Float32Array(fillEntry(entry)) },
+        ]),
       ),
     );
   refill();
@@ -91,7 +107,7 @@ export function fillDoubles(reference: ReferenceEngine, description: ModelDescri
   network.loadStateDict(Object.fromEntries(zeros));
   const refill = () => {
     for (const [index, entry] of entries.entries())
-      reference.assign(variables[index]!, toEngineLayout(entry, fill(entry.name, entry.shape)));
+      reference.assign(variables[index]!, toEngineLayout(entry, fillEntry(entry)));
   };
   refill();
   return {
@@ -110,8 +126,9 @@ export interface TrainingFigures {
   readonly logits: Float64Array;
   readonly loss: number;
   readonly gradientNorms: ReadonlyMap<string, number>;
-  readonly runningMean: Float64Array;
-  readonly runningVariance: Float64Array;
+  /** Of bn1, where there is one. */
+  readonly runningMean: Float64Array | undefined;
+  readonly runningVariance: Float64Array | undefined;
 }
 
 export async function evalLogits(filled: Filled, reference: ModelReference): Promise<Float64Array> {
@@ -135,8 +152,8 @@ export async function trainingFigures(filled: Filled, reference: ModelReference)
     logits: await filled.download(logits),
     loss: (await filled.download(loss))[0]!,
     gradientNorms: new Map(await Promise.all(norms.map(async ([name, norm]) => [name, await norm] as const))),
-    runningMean: await filled.read("bn1.running_mean"),
-    runningVariance: await filled.read("bn1.running_var"),
+    runningMean: hasBn1(reference) ? await filled.read("bn1.running_mean") : undefined,
+    runningVariance: hasBn1(reference) ? await filled.read("bn1.running_var") : undefined,
   };
   engine.dispose(images, labels, logits, loss, dlogits);
   return figures;
@@ -178,11 +195,15 @@ export function describeReference(reference: ModelReference): ModelDescription {
   return describeModel(specOf(reference));
 }
 
-/** The largest difference of `values` to `expected`, relative to the largest of `expected`. */
+function hasBn1({ parameters }: ModelReference): boolean {
+  return parameters.some(({ name }) => name === "bn1.weight");
+}
+
+/** The largest difference of `values` to `expected`, relative to the largest of `expected` (absolute where all are zero). */
 export function relativeError(values: ArrayLike<number>, expected: readonly number[]): number {
   const scale = Math.max(...expected.map(Math.abs));
   if (values.length !== expected.length) throw new Error(`${values.length} values, ${expected.length} expected`);
-  return Math.max(...expected.map((value, i) => Math.abs(values[i]! - value))) / scale;
+  return Math.max(...expected.map((value, i) => Math.abs(values[i]! - value))) / (scale || 1);
 }
 
 function uploadImages({ upload }: Filled, { input }: ModelReference): Tensor {

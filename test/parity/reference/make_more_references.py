@@ -27,7 +27,6 @@ CASES = dict(
     resnext101_32x8d=lambda: model_reference('resnext101_32x8d', 64, 2, 1),
     wide_resnet50_2=lambda: model_reference('wide_resnet50_2', 64, 2, 1),
     vgg11_training=lambda: model_reference('vgg11', 32, 4, 2, dropout=0.0),
-    vgg16_training=lambda: model_reference('vgg16', 64, 2, 2, dropout=0.0),
     vgg16_bn_training=lambda: model_reference('vgg16_bn', 64, 2, 1, dropout=0.0),
     resnet18_zero_init=lambda: zero_init_reference('resnet18'),
 )
