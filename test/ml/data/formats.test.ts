@@ -15,7 +15,8 @@ import {
 } from "../../../src/ml/data/cifar.ts";
 import { openDataset } from "../../../src/ml/data/dataset.ts";
 import type { DecodeSettings } from "../../../src/ml/data/decode-image.ts";
-import { createDecoder } from "../../../src/ml/data/decoder.ts";
+import { createDecoder, type Decoder } from "../../../src/ml/data/decoder.ts";
+import type { FileTree } from "../../../src/ml/data/file-tree.ts";
 import { openIdx } from "../../../src/ml/data/idx.ts";
 import { findImages, writeImageFolder } from "../../../src/ml/data/image-folder.ts";
 import { planResize, resize } from "../../../src/ml/transforms/resize.ts";
@@ -258,6 +259,42 @@ describe("image folders", () => {
     ]);
     expect([...test.labels]).toEqual([0]);
     expect([...test.image(0).subarray(33)]).toEqual([40, 80, 215]);
+  });
+
+  it("of any number hold few images in memory at once", async () => {
+    // What is read but not yet written, from files of 300 images; the decoder takes 5 at once.
+    let [held, most, decoded] = [0, 0, 0];
+    const names = Array.from(
+      { length: 300 },
+      (_, i) => `${i < 280 ? "train" : "test"}/a/${String(i).padStart(3, "0")}.png`,
+    );
+    const tree: FileTree = {
+      ...memoryTree(Object.fromEntries(names.map((name) => [name, Buffer.of(1)]))),
+      async read(wanted, use) {
+        for (const path of names) {
+          expect(wanted.has(path)).toBe(true);
+          most = Math.max(most, ++held);
+          await use(path, Buffer.of(1));
+        }
+      },
+    };
+    const decoder: Decoder = {
+      width: 5,
+      async decode() {
+        // Later ones come first, as from several threads.
+        for (let turn = 0; turn < 7 - (decoded++ % 7); turn++) await new Promise(setImmediate);
+        return { data: Uint8Array.of(decoded & 255), height: 1, width: 1, channels: 1 };
+      },
+      close: async () => {},
+    };
+    const folders = { train: join(folder.path, "bounded-train"), test: join(folder.path, "bounded-test") };
+    for (const path of Object.values(folders)) mkdirSync(path);
+    const onImage = () => held--;
+    const images = findImages(tree);
+    await writeImageFolder({ tree, images, decoder, folders, signal: new AbortController().signal, onImage });
+    expect(held).toBe(0);
+    expect(most).toBeLessThanOrEqual(5 + 1);
+    expect(openDataset(folderSource(folders.train)).length).toBe(280);
   });
 
   it("count what they left out", async () => {
