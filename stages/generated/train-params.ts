@@ -47,7 +47,7 @@ export interface TrainParams {
     value?: number;
   };
   /**
-   * Keeps an exponential moving average of the weights beside them, as torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn. The accuracies after each epoch, the best epoch and the resulting model are the average's; the optimiser goes on with the weights themselves. Checkpoints hold both. Left out, there is none.
+   * Keeps an exponential moving average of the weights beside them, as torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn. It is what the passes over images after each epoch measure, and so what decides on the best epoch, a plateau or an early stop, and it is the resulting model; the optimiser goes on with the weights themselves. Checkpoints hold both. Left out, there is none.
    */
   weightAverage?: {
     /**

@@ -249,15 +249,18 @@ describe("train is refused", () => {
   });
 });
 
-test("defaults are filled inside the chosen optimiser and schedule", () => {
+test("defaults are filled inside the chosen optimiser and schedule, and inside an average", () => {
   const optimizer = { type: "adamw" };
   const filled = workbench.params(train, {
     epochs: 1,
     batchSize: 1,
     optimizer,
     schedule: { type: "plateau" },
+    weightAverage: {},
     seed: 0,
   });
+  expect(filled.weightAverage).toEqual({ decay: 0.999, start: 0, useBuffers: false });
+  expect(filled.accumulateSteps).toBe(1);
   expect(filled.optimizer).toEqual({
     type: "adamw",
     learningRate: 0.001,

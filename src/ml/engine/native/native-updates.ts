@@ -26,7 +26,7 @@ export class NativeUpdates {
   sgd(weight: Variable, gradient: Tensor, slot: Variable | undefined, settings: SgdSettings): void {
     const { learningRate, momentum, weightDecay, nesterov } = settings;
     const [ops, memory] = [this.#ops, this.#memory];
-    const { id } = memory.own(gradient);
+    const id = memory.plain(gradient);
     const hasMomentum = slot !== undefined && momentum !== 0;
     if (hasMomentum && weightDecay !== 0) this.#descend(slot, -weightDecay / momentum, memory.read(weight));
     if ((!hasMomentum || nesterov) && weightDecay !== 0) this.#scale(weight, 1 - learningRate * weightDecay);
@@ -130,18 +130,18 @@ export class NativeUpdates {
   }
 
   scale(x: Tensor, factor: number): Tensor {
-    return this.#memory.tensor(this.#ops.multiply(this.#memory.own(x).id, this.#ops.scalar(factor)), x.shape);
+    return this.#memory.tensor(this.#ops.multiply(this.#memory.plain(x), this.#ops.scalar(factor)), x.shape);
   }
 
   clamp(x: Tensor, limit: number): Tensor {
     const [low, high] = [this.#ops.scalar(-limit), this.#ops.scalar(limit)];
-    return this.#memory.tensor(this.#ops.one("ClipByValue", [FLOAT_T], this.#memory.own(x).id, low, high), x.shape);
+    return this.#memory.tensor(this.#ops.one("ClipByValue", [FLOAT_T], this.#memory.plain(x), low, high), x.shape);
   }
 
   /** By TensorFlow's L2Loss, which is half of it and needs no square of `x` in memory. */
   sumOfSquares(x: Tensor | Variable): Tensor {
     const ops = this.#ops;
-    const half = ops.one("L2Loss", [FLOAT_T], "variable" in x ? this.#memory.read(x) : this.#memory.own(x).id);
+    const half = ops.one("L2Loss", [FLOAT_T], "variable" in x ? this.#memory.read(x) : this.#memory.plain(x));
     return this.#memory.tensor(ops.freeing(ops.multiply(half, ops.scalar(2)), half), []);
   }
 
@@ -164,7 +164,7 @@ export class NativeUpdates {
 
   /** gradient + decay weight: the gradient itself when there is no decay, else the caller's to free. */
   #decayed(weight: Variable, gradient: Tensor, decay: number): number {
-    const { id } = this.#memory.own(gradient);
+    const id = this.#memory.plain(gradient);
     if (decay === 0) return id;
     const pull = this.#ops.multiply(this.#memory.read(weight), this.#ops.scalar(decay));
     return this.#ops.freeing(this.#ops.add(id, pull), pull);
