@@ -1,6 +1,6 @@
 /**
  * One array in NumPy's NPY format (numpy.org/doc/stable/reference/generated/numpy.lib.format.html): a magic text, a header
- * that is a Python dict, then the elements in C order. Read piece by piece; every element becomes a JavaScript number.
+ * that is a Python dict, then the elements in C order. Read piece by piece. Bytes stay bytes, every other element becomes a JavaScript number.
  */
 import { type ByteReader, createByteReader } from "./byte-reader.ts";
 import { DataError } from "./data-error.ts";
@@ -15,7 +15,7 @@ export interface NpyHeader {
 
 export interface NpyArray extends NpyHeader {
   /** The next `count` elements. Throws `DataError` where there are fewer. */
-  take(count: number): Promise<Float64Array>;
+  take(count: number): Promise<Float64Array | Uint8Array>;
 }
 
 /** Where an array lies. `name` is what it is called in messages. */
@@ -48,8 +48,11 @@ export function readNpy<T>({ tree, path, name }: NpyPlace, use: (array: NpyArray
             "it is cut off: write or copy it again",
           );
         taken += count;
+        if (elementBytes === 1 && header.dtype !== "|i1") return bytes;
         const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-        return Float64Array.from({ length: count }, (_, i) => read(view, i * elementBytes));
+        const values = new Float64Array(count);
+        for (let i = 0; i < count; i++) values[i] = read(view, i * elementBytes);
+        return values;
       },
     });
     if (taken === announced && (await reader.take(1)).length > 0)

@@ -164,10 +164,11 @@ async function readLabels(name: string, { shape, floating, dtype, take }: NpyArr
 function toPixels(
   name: string,
   { floating, dtype, shape }: NpyHeader,
-  values: Float64Array,
+  values: Float64Array | Uint8Array,
   first: number,
   valueRange: ValueRange,
 ): Uint8Array {
+  if (values instanceof Uint8Array) return values;
   const range: ValueRange = floating ? valueRange : [0, 255];
   const pixels = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) {
