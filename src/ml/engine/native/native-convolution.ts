@@ -1,7 +1,8 @@
 /**
  * Convolutions on the native engine, each by the way that is quickest for its shape:
  *
- *   pointwise   1 x 1, stride 1: one matrix product, in whatever layout the image has
+ *   pointwise   one pixel in for one pixel out, that is 1 x 1 kernels, and any kernel's middle tap on maps of one pixel:
+ *               one matrix product, in whatever layout the image has
  *   winograd    3 x 3, stride 1, on small maps: see winograd.ts; float32 only
  *   direct      everything else: TensorFlow's own convolutions, which oneDNN computes
  *
@@ -9,7 +10,7 @@
  */
 import type { ConvGeometry, ConvolutionAlgorithm, Shape, Tensor, Variable } from "../engine.ts";
 import type { OpAttribute } from "./binding.ts";
-import type { Format, NativeMemory, NativeTensor } from "./native-memory.ts";
+import type { Format, Layout, NativeMemory, NativeTensor } from "./native-memory.ts";
 import { attribute, BFLOAT16, FLOAT, NHWC, type TensorflowOps } from "./tensorflow-ops.ts";
 import { planWindow, type Window } from "./window.ts";
 import { Winograd } from "./winograd.ts";
@@ -40,7 +41,7 @@ export class NativeConvolution {
   forward(x: Tensor, filter: Variable, geometry: ConvGeometry): NativeTensor {
     switch (this.#way(x.shape, filter.shape, geometry)) {
       case "pointwise":
-        return this.#pointwise(x, filter);
+        return this.#pointwise(x, filter, geometry.stride);
       case "winograd": {
         const channels = filter.shape[3]!;
         const input = this.#memory.held(x, "HWNC", FLOAT);
@@ -55,7 +56,7 @@ export class NativeConvolution {
   gradient(dy: Tensor, x: Tensor, filter: Variable, geometry: ConvGeometry, wantInput: boolean) {
     switch (this.#way(x.shape, filter.shape, geometry)) {
       case "pointwise":
-        return this.#pointwiseGradient(dy, x, filter, wantInput);
+        return this.#pointwiseGradient(dy, x, filter, geometry.stride, wantInput);
       case "winograd": {
         const { dx, dfilter } = this.#winograd.gradient(
           this.#memory.held(dy, "HWNC", FLOAT),
@@ -77,8 +78,12 @@ export class NativeConvolution {
 
   #way(shape: Shape, [kernelHeight, kernelWidth, depth, channels]: Shape, geometry: ConvGeometry) {
     const { stride, padding, dilation, groups } = geometry;
-    if (stride !== 1 || groups !== 1) return "direct";
+    if (groups !== 1) return "direct";
     if (kernelHeight === 1 && kernelWidth === 1 && padding === 0) return "pointwise";
+    const centred =
+      kernelHeight === kernelWidth && kernelHeight! % 2 === 1 && 2 * padding === dilation * (kernelHeight! - 1);
+    if (centred && shape[1] === 1 && shape[2] === 1) return "pointwise";
+    if (stride !== 1) return "direct";
     if (kernelHeight !== 3 || kernelWidth !== 3 || padding !== 1 || dilation !== 1) return "direct";
     if (this.#algorithm === "direct" || this.#format !== FLOAT) return "direct";
     if (this.#algorithm === "winograd") return "winograd";
@@ -97,36 +102,78 @@ export class NativeConvolution {
 
   // -- pointwise ------------------------------------------------------------------------------------------------------
 
-  #pointwise(x: Tensor, filter: Variable): NativeTensor {
+  #pointwise(x: Tensor, filter: Variable, stride: number): NativeTensor {
     const [ops, memory] = [this.#ops, this.#memory];
     const { layout } = memory.own(x);
-    const [cin, cout] = [filter.shape[2]!, filter.shape[3]!];
-    const shape = [...x.shape.slice(0, 3), cout];
-    const rows = ops.reshape(memory.held(x, layout, this.#format), [-1, cin]);
-    const weights = ops.reshape(this.#filter(filter), [cin, cout]);
+    const shape = [x.shape[0]!, Math.ceil(x.shape[1]! / stride), Math.ceil(x.shape[2]! / stride), filter.shape[3]!];
+    const rows = this.#pixels(x, layout, stride);
+    const weights = this.#middleTap(filter);
     const product = ops.matMul(rows, weights);
     ops.free(rows, weights);
-    const y = ops.freeing(ops.reshape(product, layout === "NHWC" ? shape : positionsFirst(shape)), product);
+    const y = ops.freeing(ops.reshape(product, laidOut(shape, layout)), product);
     return memory.tensor(y, shape, "float32", { layout, format: this.#format });
   }
 
-  #pointwiseGradient(dy: Tensor, x: Tensor, filter: Variable, wantInput: boolean) {
+  #pointwiseGradient(dy: Tensor, x: Tensor, filter: Variable, stride: number, wantInput: boolean) {
     const [ops, memory] = [this.#ops, this.#memory];
     const { layout } = memory.own(x);
-    const [cin, cout] = [filter.shape[2]!, filter.shape[3]!];
-    const rows = ops.reshape(memory.held(x, layout, this.#format), [-1, cin]);
-    const outer = ops.reshape(memory.held(dy, layout, this.#format), [-1, cout]);
-    const flat = ops.freeing(ops.matMul(rows, outer, true), rows);
-    const dfilter = this.#filterGradient(ops.freeing(ops.reshape(flat, filter.shape), flat), filter.shape);
+    const rows = this.#pixels(x, layout, stride);
+    const outer = ops.reshape(memory.held(dy, layout, this.#format), [-1, filter.shape[3]!]);
+    const dmiddle = ops.freeing(ops.matMul(rows, outer, true), rows);
+    const dfilter = this.#filterGradient(this.#aroundMiddle(dmiddle, filter.shape), filter.shape);
     if (!wantInput) {
       ops.free(outer);
       return { dx: undefined, dfilter };
     }
-    const weights = ops.reshape(this.#filter(filter), [cin, cout]);
+    const weights = this.#middleTap(filter);
     const spread = ops.matMul(outer, weights, false, true);
     ops.free(outer, weights);
-    const dx = ops.freeing(ops.reshape(spread, layout === "NHWC" ? x.shape : positionsFirst(x.shape)), spread);
+    const small = ops.freeing(
+      ops.reshape(spread, laidOut([dy.shape[0]!, dy.shape[1]!, dy.shape[2]!, x.shape[3]!], layout)),
+      spread,
+    );
+    const dx = stride === 1 ? small : ops.freeing(this.#apart(small, laidOut(x.shape, layout), layout, stride), small);
     return { dx: memory.tensor(dx, x.shape, "float32", { layout, format: this.#format }), dfilter };
+  }
+
+  /** The pixels that a stride meets, [pixels, cin]: the caller's to free. */
+  #pixels(x: Tensor, layout: Layout, stride: number): number {
+    const ops = this.#ops;
+    const id = this.#memory.held(x, layout, this.#format);
+    const shape = [-1, x.shape[3]!];
+    if (stride === 1) return ops.reshape(id, shape);
+    const met = ops.one("StridedSlice", [], id, ...this.#strides(laidOut(x.shape, layout), layout, stride));
+    return ops.freeing(ops.reshape(met, shape), met);
+  }
+
+  /** The reverse: pixels that a stride meets in their places, zeros between. */
+  #apart(small: number, shape: Shape, layout: Layout, stride: number): number {
+    return this.#ops.one("StridedSliceGrad", [], this.#ops.ints(shape), ...this.#strides(shape, layout, stride), small);
+  }
+
+  /** Begin, end and strides for every stride-th row and column. */
+  #strides(shape: Shape, layout: Layout, stride: number): readonly number[] {
+    const steps = layout === "NHWC" ? [1, stride, stride, 1] : [stride, stride, 1, 1];
+    return [this.#ops.ints([0, 0, 0, 0]), this.#ops.ints(shape), this.#ops.ints(steps)];
+  }
+
+  /** [cin, cout]: the caller's to free. */
+  #middleTap(filter: Variable): number {
+    const ops = this.#ops;
+    const id = this.#filter(filter);
+    const [height, , cin, cout] = filter.shape as readonly [number, number, number, number];
+    if (height === 1) return ops.reshape(id, [cin, cout]);
+    const middle = ops.slice(id, [height >> 1, height >> 1, 0, 0], [1, 1, cin, cout]);
+    return ops.freeing(ops.reshape(middle, [cin, cout]), middle);
+  }
+
+  /** [cin, cout] as the middle tap of a filter whose others are zero. Frees `middle`. */
+  #aroundMiddle(middle: number, shape: Shape): number {
+    const ops = this.#ops;
+    const [height, , cin, cout] = shape as readonly [number, number, number, number];
+    if (height === 1) return ops.freeing(ops.reshape(middle, shape), middle);
+    const tap = ops.freeing(ops.reshape(middle, [1, 1, cin, cout]), middle);
+    return ops.freeing(ops.one("Pad", [], tap, ops.tapPaddings(height >> 1)), tap);
   }
 
   // -- direct ---------------------------------------------------------------------------------------------------------
@@ -248,6 +295,11 @@ function isExchangeable(
     filter[0] === height! + 2 * padding - rows! + 1 &&
     filter[1] === width! + 2 * padding - columns! + 1
   );
+}
+
+/** What [n, h, w, c] is in a layout. */
+function laidOut(shape: Shape, layout: Layout): Shape {
+  return layout === "NHWC" ? shape : positionsFirst(shape);
 }
 
 /** [n, h, w, c] -> [h, w, n, c]. */

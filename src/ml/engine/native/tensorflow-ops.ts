@@ -117,6 +117,13 @@ export class TensorflowOps {
     );
   }
 
+  /** Taps added on every side of a filter. */
+  tapPaddings(taps: number): number {
+    return this.#constant(`t${taps}`, () =>
+      this.binding.createTensor([4, 2], INT32, Int32Array.of(taps, taps, taps, taps, 0, 0, 0, 0)),
+    );
+  }
+
   floats(key: string, shape: readonly number[], make: () => Float32Array): number {
     return this.#constant(`f${key}`, () => this.binding.createTensor(shape, FLOAT, make()));
   }
