@@ -225,6 +225,32 @@ describe("normalize", () => {
   });
 });
 
+test("a dataset in shards is split, measured and normalized as the same images in one file", async () => {
+  const folder = join(workbench.root, "sharded");
+  // 60 bytes an image: three to a shard.
+  writeTinyImages(folder, { count: 10, shardBytes: 200 });
+  const sharded = pathArtifact(folder);
+  expect(sharded.files).toHaveLength(5);
+  const results = [];
+  for (const input of [sharded, data]) {
+    const parts = await bench().run(
+      split,
+      workbench.params(split, { fractions: { train: 0.6, valid: 0.4 }, shuffle: "stratified", seed: 2 }),
+      { data: input },
+    );
+    const { train, valid } = parts.outputs as { train: Artifact; valid: Artifact };
+    const seen = await bench().run(normalize, workbench.params(normalize, { seed: 1 }), { train, valid });
+    const dataset = openDataset(seen.outputs.train!);
+    results.push({
+      files: [...train.files, ...valid.files],
+      cards: [readJson(train, "card.json"), readJson(seen.outputs.valid!, "card.json")],
+      statistics: readJson(seen.outputs.stats!, "statistics.json"),
+      images: Array.from(dataset.labels, (label, index) => [label, ...dataset.image(index)]),
+    });
+  }
+  expect(results[0]).toEqual(results[1]);
+});
+
 test("a dataset that is none, or contradicts itself, fails a stage without a stack", async () => {
   const failures = async (input: Artifact) =>
     Promise.all(

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Dataset, openDataset } from "../../../src/ml/data/dataset.ts";
 import { createLoader, type Loader, type LoaderOptions } from "../../../src/ml/data/loader.ts";
+import type { TransformSetting } from "../../../src/ml/transforms/transform-list.ts";
 import { type BundledWorker, bundleWorker, temporaryFolder } from "../../bundle-worker.ts";
 import { writeTinyImages, writeTinyTransform, writeTinyView } from "./tiny-dataset.ts";
 
@@ -110,6 +111,57 @@ describe("a loader", () => {
     expect(await collectWith({ dataset: sharded, threads }, 4)).toEqual(await collectWith({}, 4));
     expect(sharded.pixels.spec.shared !== undefined).toBe(place === "memory" && threads > 0);
     sharded.close();
+  });
+
+  it("draws every random transform by epoch and image, whatever the threads, the batches and the resume", async () => {
+    const transforms: TransformSetting[] = [
+      { randomResizedCrop: 9 },
+      { randomHorizontalFlip: 0.5 },
+      { randomRotation: 20 },
+      { colorJitter: 0.4 },
+      { randomErasing: { probability: 0.5, scale: [0.02, 0.33], ratio: [0.3, 3.3], value: 7 } },
+      { cutout: { size: 3, value: [1, 2, 3] } },
+    ];
+    const source = writeTinyImages(join(folder.path, "all"), { count: 23, height: 12, width: 10, shardBytes: 2000 });
+    const all = openDataset(
+      writeTinyTransform(join(folder.path, "all-transformed"), source, { ...dataset.transform!, transforms }),
+    );
+    // By image, since batches differ.
+    const imagesOf = (batches: Awaited<ReturnType<typeof collect>>) =>
+      Object.fromEntries(
+        batches.flatMap(({ images, indices }) =>
+          indices.map((index, i) => [index, images.slice(i * 243, (i + 1) * 243)] as const),
+        ),
+      );
+    const expected = imagesOf(await collectWith({ dataset: all }, 3));
+    expect(Object.keys(expected)).toHaveLength(23);
+    for (const options of [
+      { threads: 1 },
+      { threads: 4 },
+      { threads: 2, batchSize: 7 },
+      { shuffle: false, threads: 3 },
+    ])
+      expect(imagesOf(await collectWith({ dataset: all, ...options }, 3))).toEqual(expected);
+    const resumed = imagesOf(await collectWith({ dataset: all, threads: 2 }, 3, 4));
+    expect(Object.keys(resumed)).toHaveLength(7);
+    expect(expected).toMatchObject(resumed);
+    expect(imagesOf(await collectWith({ dataset: all }, 4))).not.toEqual(expected);
+    all.close();
+  });
+
+  it("counts as waiting what was not ready when it was asked for", async () => {
+    const inline = open({ threads: 0 });
+    await collect(inline, 1);
+    // Without threads every batch is made while it is waited for.
+    expect(inline.waitedMs()).toBeGreaterThan(0);
+    await inline.close();
+    const threaded = open({ threads: 2 });
+    const batches = threaded.epoch(1)[Symbol.asyncIterator]();
+    await batches.next();
+    // A thread has yet to start.
+    expect(threaded.waitedMs()).toBeGreaterThan(0);
+    await batches.return?.();
+    await threaded.close();
   });
 
   it.each([0, 2])("goes on at any batch as if it had never stopped (%i threads)", async (threads) => {
