@@ -31,6 +31,7 @@ try {
       pipe: "src/main.ts",
       worker: "src/execute/worker-main.ts",
       "self-test": "src/ml/engine/self-test-main.ts",
+      contract: "src/ml/engine/contract/contract-main.ts",
       rate: "src/ml/engine/rate-main.ts",
       tfpipe: "src/contract.ts",
       ml: "src/ml/index.ts",

@@ -1,13 +1,22 @@
 /** Connects the commands to the ml library's engines. Part of the composition root. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { EngineInstallRefused, type EngineListing, type EngineTools } from "./cli/engine-tools.ts";
+import {
+  EngineInstallRefused,
+  type EngineListing,
+  type EngineTest,
+  type EngineTestOptions,
+  type EngineTools,
+} from "./cli/engine-tools.ts";
 import type { ResolvedEngine } from "./execute/engine-port.ts";
 import type { EngineSetting } from "./language/pipeline.ts";
 import { type EngineEntry, listEngines, resolveEngine, webgpuBuild } from "./ml/engine/catalogue.ts";
 import { engineRoot, findInstalled, readRefusal } from "./ml/engine/engine-folder.ts";
 import { nativeEnvironment } from "./ml/engine/native/binding.ts";
 import { webgpuEnvironment } from "./ml/engine/webgpu/vulkan-drivers.ts";
+
+/** As pipelines have it where they say nothing else. */
+const TEST_THREADS = 2;
 
 export interface EngineToolsOptions {
   /** Folder of the built programs. */
@@ -32,6 +41,24 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
     const result = await selfTestInProcess(selfTestProgram, entry);
     return { ...listing, selfTest: result };
   };
+  const withContract = async (
+    entry: EngineEntry,
+    listing: EngineListing,
+    onProgress: EngineTestOptions["onProgress"],
+    signal: AbortSignal,
+  ): Promise<EngineTest> => {
+    const { contractInProcess } = await import("./ml/engine/contract/contract-process.ts");
+    const report = await contractInProcess({
+      program: join(dist, "contract.js"),
+      engine: entry,
+      threads: TEST_THREADS,
+      onProgress: ({ done, of, topic }) =>
+        onProgress({ phase: `${entry.name}: ${topic}`, done, total: of, unit: "cases" }),
+      signal,
+    });
+    if ("rows" in report) return { ...listing, contract: report };
+    return { ...listing, contract: { ok: false, rows: [], problems: [report.problem], cases: 0, ms: 0 } };
+  };
   return {
     resolve({ name, threads, precision }: EngineSetting) {
       const choice = resolveEngine(name, root);
@@ -45,6 +72,32 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
         precision,
         environment: native ? nativeEnvironment(threads) : webgpu ? webgpuEnvironment() : {},
       };
+    },
+    async test({ names, full, onProgress, signal }) {
+      const tests: EngineTest[] = [];
+      // One after the other: they would take each other's cores.
+      for (const entry of listEngines(root).filter(({ name }) => names.length === 0 || names.includes(name))) {
+        onProgress({ phase: `testing ${entry.name}`, done: 0, unit: "cases" });
+        const listing = await toListing(entry, true);
+        tests.push(
+          full && listing.selfTest?.ok === true ? await withContract(entry, listing, onProgress, signal) : listing,
+        );
+      }
+      return tests;
+    },
+    async prove(engine, signal) {
+      const proof = join(root, `proven-${fileWord(`${engine.name} ${engine.version} ${engine.build}`)}.json`);
+      if (existsSync(proof)) return undefined;
+      const { selfTestInProcess } = await import("./ml/engine/self-test-process.ts");
+      const result = await selfTestInProcess(selfTestProgram, engine, { signal });
+      if (!result.ok) return result.problem;
+      try {
+        mkdirSync(root, { recursive: true });
+        writeFileSync(proof, "{}\n");
+      } catch {
+        // A cache folder that cannot be written only means testing again.
+      }
+      return undefined;
     },
     flopsPerSecond: (engine) => measuredRate(root, join(dist, "rate.js"), engine),
     list: ({ selfTest }) => Promise.all(listEngines(root).map((entry) => toListing(entry, selfTest))),
@@ -80,9 +133,13 @@ function nativeBuild(root: string): string {
   return `${manifest.device}-${library.slice(0, 12)}`;
 }
 
+function fileWord(text: string): string {
+  return text.trim().replaceAll(/[^\w.]+/g, "-");
+}
+
 /** Measured once per engine, version and thread count, and kept beside the engines. */
 async function measuredRate(root: string, program: string, engine: ResolvedEngine): Promise<number | undefined> {
-  const file = join(root, `rate-${engine.name}-${engine.version.replaceAll(/[^\w.]+/g, "-")}-${engine.threads}.json`);
+  const file = join(root, `rate-${fileWord(`${engine.name} ${engine.version} ${engine.threads}`)}.json`);
   try {
     const { flopsPerSecond } = JSON.parse(readFileSync(file, "utf8")) as { flopsPerSecond: number };
     if (flopsPerSecond > 0) return flopsPerSecond;

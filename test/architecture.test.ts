@@ -108,7 +108,7 @@ const OWNERS: readonly { readonly what: string; readonly pattern: RegExp; readon
       /^src\/platform\//,
       // Programs of their own, what starts them, and what must know this Node to load an addon.
       /^src\/execute\/worker-main\.ts$/,
-      /^src\/ml\/engine\/(engine-folder|rate-main|self-test-main|self-test-process)\.ts$/,
+      /^src\/ml\/engine\/(engine-folder|engine-process|rate-main|self-test-main|contract\/contract-main)\.ts$/,
       /^src\/ml\/engine\/native\//,
       /^src\/ml\/engine\/webgpu\/vulkan-drivers\.ts$/,
     ],

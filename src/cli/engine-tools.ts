@@ -1,10 +1,20 @@
 /** What the commands need of engines, as a port: `main.ts` connects it to the ml library. */
 
 import type { Progress } from "../contract.ts";
-import type { EnginePort } from "../execute/engine-port.ts";
+import type { EnginePort, ResolvedEngine } from "../execute/engine-port.ts";
 
 export interface EngineTools extends EnginePort {
   list(options: { readonly selfTest: boolean }): Promise<readonly EngineListing[]>;
+  /**
+   * Tests engines, each in a process of its own: `names`, or all that are available. With `full` by the whole contract
+   * suite, else by the self-test alone.
+   */
+  test(options: EngineTestOptions): Promise<readonly EngineTest[]>;
+  /**
+   * Asks an engine to prove itself at its first use here, as the self-test does; later uses cost nothing. Gives what is
+   * wrong with it, undefined where it computes rightly.
+   */
+  prove(engine: ResolvedEngine, signal: AbortSignal): Promise<string | undefined>;
   /** Puts the native engine in place. Throws `EngineInstallRefused` where that cannot be done here. */
   install(options: EngineInstallOptions): Promise<EngineListing>;
   /** Whether a first use should try to install: not installed, and not refused before. */
@@ -23,6 +33,34 @@ export interface EngineListing {
   readonly selfTest?: { readonly ok: boolean; readonly ms?: number; readonly problem?: string };
   readonly problem?: string;
   readonly help?: string;
+}
+
+export interface EngineTestOptions {
+  readonly names: readonly string[];
+  readonly full: boolean;
+  readonly onProgress: (progress: Progress) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface EngineTest extends EngineListing {
+  /** Of a full test that ran to its end. */
+  readonly contract?: ContractTable;
+}
+
+export interface ContractTable {
+  readonly ok: boolean;
+  readonly rows: readonly {
+    readonly op: string;
+    readonly cases: number;
+    /** Relative to the largest value expected; absent where bits are compared. */
+    readonly worstError?: number;
+    readonly tolerance?: number;
+    readonly ok: boolean;
+  }[];
+  /** Cases that failed, as sentences. */
+  readonly problems: readonly string[];
+  readonly cases: number;
+  readonly ms: number;
 }
 
 export interface EngineInstallOptions {

@@ -1,7 +1,11 @@
-/** `pipe engine`: which engines there are and whether they compute rightly; `pipe engine install` puts the native one in place. */
+/**
+ * `pipe engine`: which engines there are and whether they compute rightly; `pipe engine test` says how rightly, op by op;
+ * `pipe engine install` puts the native one in place.
+ */
 import { formatDuration } from "../report/format-duration.ts";
+import { renderContract } from "../report/render-contract.ts";
 import { renderEngines } from "../report/render-engines.ts";
-import type { App, ExitCode } from "./app.ts";
+import { type App, type ExitCode, UsageError } from "./app.ts";
 import { EngineInstallRefused, type EngineListing } from "./engine-tools.ts";
 import { createProgressLine } from "./progress-line.ts";
 
@@ -14,6 +18,48 @@ export async function engineCommand(app: App, options: EngineListOptions): Promi
   if (options.json) app.out.write(`${JSON.stringify(listings)}\n`);
   else app.out.write(`${renderListings(app, listings)}\n`);
   return listings.some(({ selfTest }) => selfTest?.ok === false) ? 1 : 0;
+}
+
+export interface EngineTestCommandOptions {
+  readonly full: boolean;
+  readonly json: boolean;
+}
+
+/** 4 where a check does not hold; a usage error where an engine is asked for that is not here. */
+export async function engineTestCommand(
+  app: App,
+  names: readonly string[],
+  { full, json }: EngineTestCommandOptions,
+): Promise<ExitCode> {
+  app.interrupts.listen();
+  const known = (await app.engines.list({ selfTest: false })).map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new UsageError(`there is no engine "${unknown}"`, `engines: ${known.join(", ")}`);
+  const line = createProgressLine(app.err, app.nowMs);
+  try {
+    const tests = await app.engines.test({ names, full, onProgress: line.show, signal: app.interrupts.stop });
+    line.end();
+    const absent = tests.find(({ name, available }) => !available && names.includes(name));
+    if (absent !== undefined)
+      throw new UsageError(`the ${absent.name} engine is not available: ${absent.problem}`, absent.help);
+    if (json) app.out.write(`${JSON.stringify(tests)}\n`);
+    else {
+      app.out.write(`${renderListings(app, tests)}\n`);
+      for (const { name, version, contract } of tests)
+        if (contract !== undefined)
+          app.out.write(
+            `\n${renderContract(`${name} (${version}), ${formatDuration(contract.ms)}`, contract, {
+              color: app.out.color,
+              columns: app.out.columns(),
+            })}\n`,
+          );
+    }
+    return tests.some(({ selfTest, contract }) => selfTest?.ok === false || contract?.ok === false) ? 4 : 0;
+  } catch (error) {
+    line.end();
+    if (app.interrupts.stop.aborted) return 130;
+    throw error;
+  }
 }
 
 export interface EngineInstallCommandOptions {

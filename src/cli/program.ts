@@ -156,6 +156,18 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       done(await engineCommand(app, { json: flag(options.json) }));
     });
   engine
+    .command("test")
+    .argument("[name...]", "engines to test (default: all that are available)")
+    .description("ask engines to compute what is known: the self-test, or every op with --full")
+    .option("--full", "every op and gradient, in every geometry, against double precision: some seconds an engine")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples(["pipe engine test", "pipe engine test native --full"]))
+    .action(async (names: string[], options) => {
+      const { engineTestCommand } = await import("./engine.ts");
+      const json = flag(options.json) || flag(engine.opts().json);
+      done(await engineTestCommand(app, names, { full: flag(options.full), json }));
+    });
+  engine
     .command("install")
     .description("put the native TensorFlow engine in place (once per user and version)")
     .option("--gpu", "the CUDA build of TensorFlow (Linux x64 with an NVIDIA GPU)")

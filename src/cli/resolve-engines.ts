@@ -11,7 +11,7 @@ import { createProgressLine } from "./progress-line.ts";
 /**
  * Undefined where a stage asks for an engine that is not here; its diagnostics were written and the exit code is 2.
  * With `install`, a first use puts the native engine in place, with a progress bar. Where that fails, one line says what
- * is missing, what it costs and what mends it, and the run goes on with wasm.
+ * is missing, what it costs and what mends it, and the run goes on with wasm. An engine that computes wrongly is refused.
  */
 export async function resolveEngines(
   app: App,
@@ -28,18 +28,26 @@ export async function resolveEngines(
   }
   const resolved = new Map<string, ResolvedEngine>();
   const diagnostics: Diagnostic[] = [];
+  const unavailable = (stage: (typeof computing)[number], reason: string, help: string): void => {
+    const span = stage.spans.engine ?? stage.spans.name;
+    const engine = stage.engine!.name;
+    diagnostics.push(diagnose("language/engine-unavailable", { stage: stage.name, engine, reason, help }, span));
+  };
   for (const stage of computing) {
     const setting = stage.engine!;
     const engine = app.engines.resolve(setting);
-    if ("problem" in engine)
-      diagnostics.push(
-        diagnose(
-          "language/engine-unavailable",
-          { stage: stage.name, engine: setting.name, reason: engine.problem, help: engine.help },
-          stage.spans.engine ?? stage.spans.name,
-        ),
+    if ("problem" in engine) {
+      unavailable(stage, engine.problem, engine.help);
+      continue;
+    }
+    const wrong = install ? await app.engines.prove(engine, app.interrupts.stop) : undefined;
+    if (wrong === undefined) resolved.set(stage.name, engine);
+    else
+      unavailable(
+        stage,
+        `the ${engine.name} engine fails its self-test: ${wrong}`,
+        "use another engine; `pipe engine` tests them",
       );
-    else resolved.set(stage.name, engine);
   }
   if (diagnostics.length === 0) return resolved;
   app.err.write(renderDiagnostics(diagnostics, opened.texts, { color: app.err.color }));

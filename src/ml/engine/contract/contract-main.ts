@@ -1,0 +1,19 @@
+/**
+ * A program of its own, like the self-test's: `contract <engine> <threads> <folder>` runs the contract suite and prints
+ * one line of JSON for each step of its progress and one for its report.
+ */
+import type { EngineName } from "../engine.ts";
+import { loadEngine } from "../load-engine.ts";
+import { runContract } from "./run-contract.ts";
+
+const [name = "", threads = "1", folder = ""] = process.argv.slice(2);
+const print = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
+try {
+  const createEngine = await loadEngine(name as EngineName);
+  const engine = await createEngine({ threads: Number(threads), precision: "float32", folder });
+  const report = await runContract(engine, (progress) => print({ progress }));
+  await engine.close();
+  print({ report });
+} catch (error) {
+  print({ problem: error instanceof Error ? error.message : String(error) });
+}
