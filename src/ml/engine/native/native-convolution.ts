@@ -15,11 +15,16 @@ import { attribute, BFLOAT16, FLOAT, NHWC, type TensorflowOps } from "./tensorfl
 import { planWindow, type Window } from "./window.ts";
 import { Winograd } from "./winograd.ts";
 
-/** With `auto`, maps up to this many pixels wide and high go Winograd's way: beyond, its transforms cost what it saves. */
-const WINOGRAD_PIXELS = 16;
-/** And with at least so many channels in and out, or the matrix products are too thin. */
-const WINOGRAD_CHANNELS = 32;
-/** In bfloat16, the filter gradient on maps up to this size is quicker as a forward convolution with batch and channels exchanged. */
+/**
+ * With `auto`, Winograd's way is taken where its fewer multiplications weigh more than its transforms: with many channels,
+ * and on small maps. [largest width and height, fewest channels in and out], measured on AVX-512 machines
+ * (`bench/train/convolution.mjs`): at 256 channels it takes 1 / 1.5 to 1 / 5 of the time, at 128 as much, at 64 more.
+ */
+const WINOGRAD_FROM: readonly (readonly [pixels: number, channels: number])[] = [
+  [8, 128],
+  [16, 256],
+];
+/** In bfloat16, the filter gradient of results up to this size is quicker as a forward convolution with batch and channels exchanged. */
 const EXCHANGED_PIXELS = 8;
 
 export class NativeConvolution {
@@ -87,8 +92,8 @@ export class NativeConvolution {
     if (kernelHeight !== 3 || kernelWidth !== 3 || padding !== 1 || dilation !== 1) return "direct";
     if (this.#algorithm === "direct" || this.#format !== FLOAT) return "direct";
     if (this.#algorithm === "winograd") return "winograd";
-    const small = Math.max(shape[1]!, shape[2]!) <= WINOGRAD_PIXELS;
-    return small && Math.min(depth!, channels!) >= WINOGRAD_CHANNELS ? "winograd" : "direct";
+    const [size, width] = [Math.max(shape[1]!, shape[2]!), Math.min(depth!, channels!)];
+    return WINOGRAD_FROM.some(([pixels, fewest]) => size <= pixels && width >= fewest) ? "winograd" : "direct";
   }
 
   #filter(filter: Variable): number {
@@ -190,10 +195,10 @@ export class NativeConvolution {
   #directGradient(dy: Tensor, x: Tensor, filter: Variable, geometry: ConvGeometry, wantInput: boolean) {
     const [ops, memory] = [this.#ops, this.#memory];
     const gradient = memory.held(dy, "NHWC", this.#format);
-    const exchanged = this.#format === BFLOAT16 && isExchangeable(dy.shape, x.shape, filter.shape, geometry);
-    const dfilter = exchanged
-      ? this.#exchangedFilterGradient(gradient, memory.held(x, "NHWC", this.#format), geometry)
-      : this.#directFilterGradient(gradient, x, filter, geometry);
+    const dfilter =
+      this.#format === BFLOAT16 && isExchangeable(dy.shape, geometry)
+        ? this.#exchangedFilterGradient(dy, x, filter, geometry)
+        : this.#directFilterGradient(gradient, x, filter, geometry);
     const result = this.#filterGradient(dfilter, filter.shape);
     if (!wantInput) return { dx: undefined, dfilter: result };
     const window = convWindow(x, filter, geometry);
@@ -214,13 +219,20 @@ export class NativeConvolution {
     return dfilter;
   }
 
-  /** dfilter [kh, kw, cin, cout] = x [cin, h, w, n] convolved with dy [oh, ow, n, cout]. */
-  #exchangedFilterGradient(gradient: number, x: number, { padding }: ConvGeometry): number {
-    const ops = this.#ops;
-    const images = ops.transpose(x, [3, 1, 2, 0]);
-    const kernel = ops.transpose(gradient, [1, 2, 0, 3]);
-    const taps = ops.one("Conv2D", this.#exchangedAttributes(padding), images, kernel);
+  /** dfilter [kh, kw, cin, cout] = x [cin, h, w, n] convolved with dy [oh, ow, n, cout], which the stride sets apart. */
+  #exchangedFilterGradient(dy: Tensor, x: Tensor, filter: Variable, { stride, padding }: ConvGeometry): number {
+    const [ops, memory] = [this.#ops, this.#memory];
+    const images = ops.transpose(memory.held(x, "NHWC", this.#format), [3, 1, 2, 0]);
+    const kernel = ops.transpose(memory.held(dy, "NHWC", this.#format), [1, 2, 0, 3]);
+    const [height, width, cin, cout] = filter.shape as readonly [number, number, number, number];
+    const after = (axis: 1 | 2, taps: number) =>
+      Math.max(stride * (dy.shape[axis]! - 1) + taps - x.shape[axis]! - padding, 0);
+    const attributes = this.#exchangedAttributes(stride, padding, after(1, height), after(2, width));
+    const [met] = ops.binding.executeOp("Conv2D", attributes, [images, kernel], 1);
     ops.free(images, kernel);
+    // Rows of the image that no window reaches would be taps beyond the kernel.
+    const whole = met!.shape[1] === height && met!.shape[2] === width;
+    const taps = whole ? met!.id : ops.freeing(ops.slice(met!.id, [0, 0, 0, 0], [cin, height, width, cout]), met!.id);
     return ops.freeing(ops.transpose(taps, [1, 2, 0, 3]), taps);
   }
 
@@ -240,13 +252,13 @@ export class NativeConvolution {
     ]);
   }
 
-  #exchangedAttributes(padding: number): readonly OpAttribute[] {
-    return this.#remember(`exchanged ${padding}`, () => [
+  #exchangedAttributes(stride: number, before: number, below: number, right: number): readonly OpAttribute[] {
+    return this.#remember(`exchanged ${stride} ${before} ${below} ${right}`, () => [
       NHWC,
       attribute.int("strides", [1, 1, 1, 1]),
-      attribute.int("dilations", [1, 1, 1, 1]),
+      attribute.int("dilations", [1, stride, stride, 1]),
       attribute.string("padding", "EXPLICIT"),
-      attribute.int("explicit_paddings", [0, 0, padding, padding, padding, padding, 0, 0]),
+      attribute.int("explicit_paddings", [0, 0, before, below, before, right, 0, 0]),
       attribute.bool("use_cudnn_on_gpu", true),
     ]);
   }
@@ -275,26 +287,9 @@ export function paddedShape(shape: Shape, { pad }: Window): Shape {
   return [shape[0]!, shape[1]! + top + bottom, shape[2]! + left + right, shape[3]!];
 }
 
-/**
- * Small maps under stride 1, and results of one pixel, where the stride does not matter: there TensorFlow's own bfloat16
- * gradient leaves the taps that only meet padding unset.
- */
-function isExchangeable(
-  dy: Shape,
-  x: Shape,
-  filter: Shape,
-  { stride, padding, dilation, groups }: ConvGeometry,
-): boolean {
-  const [, height, width] = x;
-  const [, rows, columns] = dy;
-  return (
-    dilation === 1 &&
-    groups === 1 &&
-    Math.max(height!, width!) <= EXCHANGED_PIXELS &&
-    (stride === 1 || (rows === 1 && columns === 1)) &&
-    filter[0] === height! + 2 * padding - rows! + 1 &&
-    filter[1] === width! + 2 * padding - columns! + 1
-  );
+/** TensorFlow's own bfloat16 gradient is slow there, and on maps of one pixel leaves taps unset that only meet padding. */
+function isExchangeable([, rows, columns]: Shape, { dilation, groups }: ConvGeometry): boolean {
+  return dilation === 1 && groups === 1 && Math.max(rows!, columns!) <= EXCHANGED_PIXELS;
 }
 
 /** What [n, h, w, c] is in a layout. */
