@@ -94,7 +94,12 @@ export const buildModel = defineStage<BuildModelParams>({
         );
       try {
         const state = readStateFile(openSafetensors(weights.path(file)));
-        return pretrainedState({ description, state, newHead: params.newHead, seed: params.seed });
+        const loaded = pretrainedState({ description, state, newHead: params.newHead, seed: params.seed });
+        for (const { name, shape, found } of loaded.drawn)
+          log(
+            `${name} [${shape.join(", ")}] is drawn anew${found === undefined ? "" : `: the weights' own, [${found.join(", ")}], is left out`}`,
+          );
+        return loaded.state;
       } catch (error) {
         if (error instanceof SafetensorsError)
           throw new StageFailure(

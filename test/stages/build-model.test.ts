@@ -132,7 +132,9 @@ describe("running", () => {
       return error as StageFailure;
     };
     const classes = await failure("b", weights, { numClasses: 5 });
-    expect(classes.message).toBe("the weights are for 10 classes, and numClasses is 5");
+    expect(classes.message).toBe(
+      "the weights are for 10 classes (fc.weight is [10, 512], fc.bias is [10]), and numClasses is 5",
+    );
     expect(classes.help).toContain("newHead: true");
 
     const notWeights = {

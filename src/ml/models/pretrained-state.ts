@@ -6,7 +6,7 @@ import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import { initialState } from "../nn/initial-state.ts";
 import type { LinearLayer } from "../nn/layer.ts";
 import type { ModelDescription } from "../nn/model-description.ts";
-import { asFloat32, compareState, describeMismatch } from "../nn/read-state.ts";
+import { asFloat32, compareState, describeMismatch, type StateMismatch } from "../nn/read-state.ts";
 import { stateEntries } from "../nn/state-entry.ts";
 import { type ArchitectureName, RESNETS, VGGS } from "./architecture.ts";
 import { describeModel } from "./describe-model.ts";
@@ -29,11 +29,22 @@ export interface PretrainedState {
   readonly seed: number;
 }
 
-/** The complete state of the model, float32, in torchvision's order. Throws `PretrainedStateError`. */
-export function pretrainedState({ description, state, newHead, seed }: PretrainedState): Record<string, StoredTensor> {
+export interface LoadedState {
+  /** Complete, float32, in torchvision's order. */
+  readonly state: Readonly<Record<string, StoredTensor>>;
+  /** What was drawn instead of taken; `found` is the shape that the weights have there, if any. */
+  readonly drawn: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly found: readonly number[] | undefined;
+  }[];
+}
+
+/** The model's state from someone else's. Throws `PretrainedStateError`. */
+export function pretrainedState({ description, state, newHead, seed }: PretrainedState): LoadedState {
   const head = description.layers.at(-1) as LinearLayer;
   const drawn = newHead ? initialState({ ...description, layers: [head] }, seed) : {};
-  const offered = { ...state, ...drawn };
+  const offered: Readonly<Record<string, StoredTensor>> = { ...state, ...drawn };
   const entries = stateEntries(description.layers);
   const mismatch = compareState(entries, Object.entries(offered));
   if (mismatch !== undefined) {
@@ -44,8 +55,8 @@ export function pretrainedState({ description, state, newHead, seed }: Pretraine
     const { numClasses, imageChannels, architecture } = description;
     if (onlyMisshapen && misshapen.every(({ entry }) => isHead(entry.name)))
       throw new PretrainedStateError(
-        `the weights are for ${misshapen[0]!.found[0]} classes, and numClasses is ${numClasses}`,
-        `set \`numClasses: ${misshapen[0]!.found[0]}\`, or \`newHead: true\` to draw the last layer anew`,
+        `the weights are for ${misshapen[0]!.found[0]} classes (${shapesOf(misshapen)}), and numClasses is ${numClasses}`,
+        `set \`numClasses: ${misshapen[0]!.found[0]}\`, or \`newHead: true\` to leave these out and draw the last layer anew`,
       );
     if (onlyMisshapen && misshapen.every(({ entry }) => isStem(entry.name)))
       throw new PretrainedStateError(
@@ -60,9 +71,16 @@ export function pretrainedState({ description, state, newHead, seed }: Pretraine
         : "names and shapes must be torchvision's; the output `layers` of build-model shows them",
     );
   }
-  return Object.fromEntries(
-    entries.map((entry) => [entry.name, { dtype: "F32", shape: entry.shape, data: asFloat32(offered[entry.name]!) }]),
-  );
+  return {
+    state: Object.fromEntries(
+      entries.map((entry) => [entry.name, { dtype: "F32", shape: entry.shape, data: asFloat32(offered[entry.name]!) }]),
+    ),
+    drawn: Object.entries(drawn).map(([name, { shape }]) => ({ name, shape, found: state[name]?.shape })),
+  };
+}
+
+function shapesOf(misshapen: StateMismatch["misshapen"]): string {
+  return misshapen.map(({ entry, found }) => `${entry.name} is [${found.join(", ")}]`).join(", ");
 }
 
 /** The published architecture whose names and shapes these are, whatever the classes and channels. */

@@ -38,13 +38,25 @@ test("weights come as float32, in torchvision's order, without the batch counter
     ...others,
     "bn1.num_batches_tracked": { dtype: "I64", shape: [], data: BigInt64Array.of(1n) } as const,
   };
-  const state = load(shuffled);
+  const { state, drawn } = load(shuffled);
+  expect(drawn).toEqual([]);
   expect(Object.keys(state)).toEqual(stateEntries(describeModel(own).layers).map(({ name }) => name));
   expect(state["fc.bias"]).toEqual({ dtype: "F32", shape: [10], data: new Float32Array(10).fill(0.5) });
 });
 
-test("a new head is drawn from the seed, and only it", () => {
-  const state = load(halves({ ...own, numClasses: 1000 }), own, true);
+test("a new head needs none in the weights", () => {
+  const { "fc.weight": _, "fc.bias": __, ...body } = halves(own);
+  const { state, drawn } = load(body, own, true);
+  expect(state["fc.weight"]).toEqual(initialState(describeModel(own), 3)["fc.weight"]);
+  expect(drawn.map(({ found }) => found)).toEqual([undefined, undefined]);
+});
+
+test("a new head is drawn from the seed, and only it, and what was left out is named", () => {
+  const { state, drawn } = load(halves({ ...own, numClasses: 1000 }), own, true);
+  expect(drawn).toEqual([
+    { name: "fc.weight", shape: [10, 512], found: [1000, 512] },
+    { name: "fc.bias", shape: [10], found: [1000] },
+  ]);
   expect(state["fc.weight"]).toEqual(initialState(describeModel(own), 3)["fc.weight"]);
   expect(state["conv1.weight"]!.data[0]).toBe(0.5);
 });
@@ -52,8 +64,10 @@ test("a new head is drawn from the seed, and only it", () => {
 describe("weights that do not fit are refused in the user's terms", () => {
   test("other classes", () => {
     const { message, help } = refusal(() => load(halves({ ...own, numClasses: 1000 })));
-    expect(message).toBe("the weights are for 1000 classes, and numClasses is 10");
-    expect(help).toBe("set `numClasses: 1000`, or `newHead: true` to draw the last layer anew");
+    expect(message).toBe(
+      "the weights are for 1000 classes (fc.weight is [1000, 512], fc.bias is [1000]), and numClasses is 10",
+    );
+    expect(help).toBe("set `numClasses: 1000`, or `newHead: true` to leave these out and draw the last layer anew");
   });
 
   test("other channels", () => {

@@ -56,6 +56,59 @@ describe("convolutions", () => {
   });
 });
 
+/** Of the standard normal: Abramowitz & Stegun 26.2.17, within 7.5e-8. */
+function normalCdf(x: number): number {
+  const t = 1 / (1 + 0.2316419 * Math.abs(x));
+  const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+  const poly = [0.31938153, -0.356563782, 1.781477937, -1.821255978, 1.330274429];
+  const tail = density * poly.reduceRight((sum, coefficient) => (sum + coefficient) * t, 0);
+  return x >= 0 ? 1 - tail : tail;
+}
+
+/** The largest distance of the sample's distribution from `cdf` (Kolmogorov-Smirnov), times sqrt(n). */
+function distance(values: Float32Array, cdf: (value: number) => number): number {
+  const sorted = values.slice().sort();
+  const n = sorted.length;
+  const furthest = sorted.reduce((most, value, i) => {
+    const expected = cdf(value);
+    return Math.max(most, Math.abs((i + 1) / n - expected), Math.abs(expected - i / n));
+  }, 0);
+  return furthest * Math.sqrt(n);
+}
+
+// Kolmogorov's distribution: sqrt(n) times the distance exceeds 2.5 in 7 draws of a million.
+const FURTHEST = 2.5;
+
+describe("the whole distribution is what PyTorch draws from, by its distance and its fourth moment", () => {
+  test.each([
+    ["a convolution", { ...tiny }, "layer3.0.conv2.weight", Math.sqrt(2 / (256 * 9))],
+    ["VGG's convolution", { architecture: "vgg11", numClasses: 10 }, "features.11.weight", Math.sqrt(2 / (512 * 9))],
+    ["VGG's last layer", { architecture: "vgg11", numClasses: 1000 }, "classifier.6.weight", 0.01],
+  ] as const)("normal: %s", (_, spec, name, std) => {
+    const weight = statesOf(spec)(name).slice(0, 600_000);
+    expect(distance(weight, (value) => normalCdf(value / std))).toBeLessThan(FURTHEST);
+    const fourth = weight.reduce((sum, value) => sum + (value / std) ** 4, 0) / weight.length;
+    // E z^4 = 3, var z^4 = 96. A normal cut at two deviations and rescaled has 2.4.
+    expect(Math.abs(fourth - 3)).toBeLessThan(5 * Math.sqrt(96 / weight.length));
+    // P(|z| > 2) = 0.0455.
+    const beyond = weight.filter((value) => Math.abs(value) > 2 * std).length / weight.length;
+    expect(Math.abs(beyond - 0.0455)).toBeLessThan(5 * Math.sqrt((0.0455 * 0.9545) / weight.length));
+  });
+
+  test("uniform: a ResNet's linear layer", () => {
+    const bound = 1 / Math.sqrt(2048);
+    const weight = statesOf({ ...tiny, numClasses: 1000 })("fc.weight").slice(0, 600_000);
+    expect(distance(weight, (value) => (value / bound + 1) / 2)).toBeLessThan(FURTHEST);
+  });
+
+  test("and the distance tells a cut normal from a whole one", () => {
+    const weight = statesOf(tiny)("layer3.0.conv2.weight");
+    const std = Math.sqrt(2 / (256 * 9));
+    const cut = weight.filter((value) => Math.abs(value) < 2 * std);
+    expect(distance(cut, (value) => normalCdf(value / std))).toBeGreaterThan(4 * FURTHEST);
+  });
+});
+
 test("norms start at one and zero, running statistics likewise", () => {
   const state = small;
   expect(new Set(state("bn1.weight"))).toEqual(new Set([1]));
