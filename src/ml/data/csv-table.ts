@@ -199,7 +199,9 @@ function createRowReader(name: string, first: readonly string[], settings: CsvSe
       if (typeof pixel === "string")
         throw new DataError(
           `${name}, line ${line}, ${columnName(column)}: the pixel is ${JSON.stringify(cell)}: ${pixel}`,
-          `which values are black and white is said by \`csv.valueRange\` (now [${valueRange.join(", ")}])`,
+          isNumber(cell)
+            ? `which values are black and white is said by \`csv.valueRange\` (now [${valueRange.join(", ")}])`
+            : "every column but the label's is a pixel: mend the cell, or remove the row or column",
         );
       out[to++] = pixel;
     }

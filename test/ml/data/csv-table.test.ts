@@ -156,6 +156,13 @@ describe("a table of images", () => {
     await expect(read(text)).rejects.toThrow(/^mnist_train\.csv in data/);
   });
 
+  it("is refused with what to do about it", async () => {
+    await expect(read(`${header}\n1,2,256`)).rejects.toMatchObject({ help: expect.stringContaining("csv.valueRange") });
+    await expect(read(`${header}\n1,2,`)).rejects.toMatchObject({ help: expect.stringContaining("mend the cell") });
+    await expect(read(`${header}\ncat,2,3`)).rejects.toMatchObject({ help: expect.stringContaining("classNames") });
+    await expect(read("1,2,3\n1,2,3")).rejects.toMatchObject({ help: expect.stringContaining("csv.header: false") });
+  });
+
   it("whose quote never closes does not fill the memory", async () => {
     const text = `${header}\n1,"${"2,3\n".repeat(20_000)}`;
     await expect(read(text)).rejects.toThrow(/is no table that can be read.*Max Record Size/);
