@@ -52,6 +52,7 @@ export const train = defineStage<TrainParams, Engine>({
     const { createImageSource } = await import("../src/ml/train/image-source.ts");
     const { trainModel } = await import("../src/ml/train/train-model.ts");
     const { waitingAdvice } = await import("../src/ml/train/training-speed.ts");
+    const { planMemory } = await import("../src/ml/train/training-memory.ts");
     const { writeHistory } = await import("../src/ml/checkpoint/history-file.ts");
 
     const { params, inputs, engine } = ctx;
@@ -59,6 +60,7 @@ export const train = defineStage<TrainParams, Engine>({
     const model = readModelFiles((file) => inputs.model!.path(file));
     const pixelFiles = new Map();
     const sources: ReturnType<typeof createImageSource>[] = [];
+    let imageSize: readonly [height: number, width: number] = [0, 0];
     const open = (port: "train" | "valid", purpose: string, options: { dropLast: boolean; shuffle: boolean }) => {
       const dataset = openDataset(inputs[port]!, pixelFiles);
       const { numClasses, imageChannels } = model.description;
@@ -79,6 +81,7 @@ export const train = defineStage<TrainParams, Engine>({
         ...options,
       });
       sources.push(source);
+      if (port === "train") imageSize = dataset.transformedSize;
       return source;
     };
     const network = createNetwork(engine, model.description);
@@ -98,6 +101,8 @@ export const train = defineStage<TrainParams, Engine>({
         ...(params.trainAccuracy === "eval" && { trainEvaluation: open("train", "trainAccuracy", inOrder) }),
         ...(inputs.valid !== undefined && { valid: open("valid", "valid", inOrder) }),
         checkpoints: ctx.checkpoints,
+        // A GPU's own memory is nobody's to know beforehand.
+        ...(engine.name !== "webgpu" && { memory: planMemory(model.description, imageSize, params) }),
         signal: ctx.signal,
         now: () => performance.now(),
         onStep(figures) {
@@ -118,7 +123,7 @@ export const train = defineStage<TrainParams, Engine>({
       const advice = waitingAdvice(trained.speed);
       if (advice !== undefined) ctx.warn(advice);
     } catch (error) {
-      throw asStageFailure(error, ["DataError", "TrainingDiverged"]);
+      throw asStageFailure(error, ["DataError", "TrainingDiverged", "TrainingOutOfMemory"]);
     } finally {
       network.close();
       for (const { loader } of sources) await loader.close();

@@ -129,7 +129,7 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
         result ??
           (signal.aborted
             ? { result: "interrupted" }
-            : { result: "failed", failure: describeExit(code, killedBy, lastOutput) }),
+            : { result: "failed", failure: describeExit(code, killedBy, request, lastOutput) }),
       );
     });
     signal.addEventListener("abort", onAbort, { once: true });
@@ -141,12 +141,17 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
 function describeExit(
   code: number | null,
   signal: NodeJS.Signals | null,
+  { params: { batchSize } }: WorkRequest,
   lastOutput: readonly string[],
 ): FailureRecord {
   if (signal === "SIGKILL")
     return {
       message: "its process was killed (SIGKILL)",
-      help: "if nobody did that, the system ran out of memory: a smaller batchSize needs less",
+      help: `if nobody did that, the system ran out of memory: ${
+        typeof batchSize === "number" && batchSize > 1
+          ? `batchSize is ${batchSize}, and ${Math.floor(batchSize / 2)} needs about half as much`
+          : "smaller batches, models or images need less"
+      }`,
       lastOutput,
     };
   if (signal !== null) return { message: `its process crashed (${signal})`, lastOutput };

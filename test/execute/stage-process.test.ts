@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runStageProcess, type StageResult } from "../../src/execute/stage-process.ts";
 import type { WorkerNews } from "../../src/execute/worker-protocol.ts";
+import type { JsonObject } from "../../src/json.ts";
 import { processIdentity } from "../../src/platform/process-tree.ts";
 
 const worker = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "dist", "worker.js");
@@ -26,7 +27,13 @@ function runPuppet(
     signal = new AbortController().signal,
     environment = {},
     onNews = () => {},
-  }: { signal?: AbortSignal; environment?: Record<string, string>; onNews?: (message: WorkerNews) => void } = {},
+    params = {},
+  }: {
+    signal?: AbortSignal;
+    environment?: Record<string, string>;
+    onNews?: (message: WorkerNews) => void;
+    params?: JsonObject;
+  } = {},
 ): Promise<StageResult> {
   const entry = join(folder, "puppet.mjs");
   writeFileSync(entry, `export const puppet = { type: "puppet", async run(ctx) { ${body} } };`);
@@ -36,7 +43,7 @@ function runPuppet(
       stageType: "puppet",
       entry,
       assets: {},
-      params: { seed: 1 },
+      params: { seed: 1, ...params },
       inputs: {},
       outputs: {},
       checkpointFolder: join(folder, "checkpoints"),
@@ -103,6 +110,17 @@ describe("a stage's process", () => {
     const result = await runPuppet(`console.log("last words"); ${body}`);
     expect(result.result === "failed" && result.failure.message).toMatch(message);
     expect(result.result === "failed" && result.failure.lastOutput).toContain("last words");
+  });
+
+  test.each([
+    [{ batchSize: 256 }, "batchSize is 256, and 128 needs about half as much"],
+    [{}, "smaller batches, models or images need less"],
+  ])("that is killed as the system does for want of memory, with %o, says how to need less", async (params, advice) => {
+    const body = 'process.kill(process.pid, "SIGKILL"); await new Promise(() => setInterval(() => {}, 1e6));';
+    const result = await runPuppet(body, { params });
+    expect(result.result === "failed" && result.failure.help).toBe(
+      `if nobody did that, the system ran out of memory: ${advice}`,
+    );
   });
 
   test("is asked to stop, and says that it did", async () => {

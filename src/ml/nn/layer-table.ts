@@ -71,7 +71,8 @@ function addResidualRows(rows: LayerRow[], layer: ResidualLayer, shape: readonly
   return outputShape;
 }
 
-function outputShapeOf(layer: PlainLayer, shape: readonly number[]): readonly number[] {
+/** Of one image: [h, w, c], or [features]. Throws where nothing is left of it. */
+export function outputShapeOf(layer: PlainLayer, shape: readonly number[]): readonly number[] {
   switch (layer.type) {
     case "conv2d": {
       const { stride, padding, dilation } = layer.geometry;

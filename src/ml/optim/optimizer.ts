@@ -52,7 +52,7 @@ interface Update {
   readonly norms: UpdateNorms | undefined;
 }
 
-type SlotName = "momentum" | "firstMoment" | "secondMoment" | "meanSquare" | "meanGradient";
+export type SlotName = "momentum" | "firstMoment" | "secondMoment" | "meanSquare" | "meanGradient";
 
 /** An optimiser over `parameters` with all slots at zero. */
 export function createOptimizer(
@@ -98,7 +98,7 @@ export function createOptimizer(
 }
 
 /** What an optimiser keeps per parameter. SGD without momentum keeps nothing. */
-function slotNames(settings: OptimizerSettings): readonly SlotName[] {
+export function slotNames(settings: OptimizerSettings): readonly SlotName[] {
   switch (settings.type) {
     case "sgd":
     case "lars":

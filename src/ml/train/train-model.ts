@@ -15,12 +15,16 @@ import { stepsPerEpoch } from "../optim/optimizer-step.ts";
 import { createWeightAverage } from "../optim/weight-average.ts";
 import { epochChain } from "./epoch-chain.ts";
 import { bestEpoch, earlyStopEpoch, type History } from "./history.ts";
+import { refuseWhatCannotFit, tightMemoryLine } from "./out-of-memory.ts";
 import { findResumePoint } from "./resume-point.ts";
 import type { StateDict, TrainedModel, Training } from "./training.ts";
 import { TrainingSession } from "./training-session.ts";
 import { initialTrainingState, type TrainingState } from "./training-state.ts";
 
-/** Trains. Throws `TrainingDiverged` where a loss is not finite, and `signal.reason` where it was stopped. */
+/**
+ * Trains. Throws `TrainingDiverged` where a loss or a weight is not finite, `TrainingOutOfMemory` where memory does not do,
+ * and `signal.reason` where it was stopped.
+ */
 export async function trainModel(training: Training): Promise<TrainedModel> {
   const { engine, network, settings, train, checkpoints } = training;
   const { epochs, select, earlyStop } = settings;
@@ -39,6 +43,12 @@ export async function trainModel(training: Training): Promise<TrainedModel> {
     wantBest: select === "best",
   });
   const state = found?.state ?? initialTrainingState(chain.initialPlateau);
+  if (state.epoch <= epochs && training.memory !== undefined) {
+    const images = Math.min(settings.batchSize, train.loader.imagesPerEpoch);
+    refuseWhatCannotFit(training.memory, images);
+    const tight = tightMemoryLine(training.memory, images);
+    if (tight !== undefined) training.log?.(tight);
+  }
   const optimizer = createOptimizer(engine, network.parameters, settings.optimizer);
   const gradients = createGradientSink(engine, optimizer, settings);
   const { weightAverage } = settings;

@@ -19,9 +19,10 @@ import { eventLoopTurn } from "./event-loop-turn.ts";
 import { bestEpoch, type EpochRecord, epochRecord, type Records } from "./history.ts";
 import { type ImageSource, uploadImages } from "./image-source.ts";
 import { drawMix, type Mix, uploadMixedImages } from "./mixup.ts";
+import { asOutOfMemory } from "./out-of-memory.ts";
 import { softTargets } from "./soft-targets.ts";
 import type { StateDict, Training } from "./training.ts";
-import { evaluationDiverged, gradientDiverged, stepDiverged } from "./training-diverged.ts";
+import { evaluationDiverged, gradientDiverged, requireFinite, stepDiverged } from "./training-diverged.ts";
 import { epochLine, stepLine } from "./training-lines.ts";
 import { Stopwatch } from "./training-speed.ts";
 import { type TrainingState, trainingStateToJson } from "./training-state.ts";
@@ -85,6 +86,7 @@ export class TrainingSession {
     state.nextBatch = 0;
     state.correct = 0;
     const states = await this.#modelStates();
+    requireFinite(states.model, record);
     await this.#save(this.#chain.link(record.epoch), states);
     await this.#dropUseless(record);
     this.stopwatch.epochDone();
@@ -98,7 +100,7 @@ export class TrainingSession {
   }
 
   async #trainSteps(): Promise<void> {
-    const [state, { train, settings, onStep, log }] = [this.#state, this.#training];
+    const [state, { train, settings, memory, onStep, log }] = [this.#state, this.#training];
     const { epoch } = state;
     const { batchesPerEpoch } = train.loader;
     await this.#stopIfAsked();
@@ -107,7 +109,10 @@ export class TrainingSession {
       const rate = this.#rate(
         optimizerStepOf(epoch, state.nextBatch, batchesPerEpoch, settings.accumulateSteps).inEpoch,
       );
-      const loss = await this.#trainStep(batch, rate);
+      const at = { epoch, step: state.nextBatch + 1, steps: batchesPerEpoch, batchSize: batch.labels.length };
+      const loss = await this.#trainStep(batch, rate).catch((error: unknown) => {
+        throw asOutOfMemory(error, at, memory);
+      });
       state.loss.push(loss);
       state.nextBatch++;
       this.stopwatch.stepDone(batch.labels.length);
@@ -231,9 +236,17 @@ export class TrainingSession {
     await eventLoopTurn();
     if (!signal.aborted) return;
     if (nextBatch > 0) {
-      const { ends } = optimizerStepOf(epoch, nextBatch - 1, train.loader.batchesPerEpoch, settings.accumulateSteps);
+      const { ends, inEpoch } = optimizerStepOf(
+        epoch,
+        nextBatch - 1,
+        train.loader.batchesPerEpoch,
+        settings.accumulateSteps,
+      );
       if (!ends) return;
-      await this.#save(this.#chain.within(epoch), await this.#modelStates());
+      const states = await this.#modelStates();
+      const { learningRate } = this.#rate(inEpoch);
+      requireFinite(states.model, { epoch, step: nextBatch, learningRate });
+      await this.#save(this.#chain.within(epoch), states);
     }
     throw signal.reason;
   }

@@ -10,6 +10,7 @@ import type { EarlyStop, History } from "./history.ts";
 import type { ImageSource } from "./image-source.ts";
 import type { MixupSettings } from "./mixup.ts";
 import type { CheckpointStore } from "./resume-point.ts";
+import type { MemoryPlan } from "./training-memory.ts";
 import type { TrainingSpeed } from "./training-speed.ts";
 
 export interface TrainingSettings extends GradientSettings {
@@ -46,6 +47,8 @@ export interface Training {
   readonly trainEvaluation?: ImageSource;
   readonly valid?: ImageSource;
   readonly checkpoints: CheckpointStore;
+  /** Left out: it is tried whether there is enough. */
+  readonly memory?: MemoryPlan | undefined;
   /** Aborted to stop: the step is finished, a checkpoint is saved, and `signal.reason` is thrown. */
   readonly signal: AbortSignal;
   /** Milliseconds of a monotonic clock: for speed alone. */

@@ -12,6 +12,7 @@ import type { ModelDescription } from "../../../src/ml/nn/model-description.ts";
 import type { CheckpointStore } from "../../../src/ml/train/resume-point.ts";
 import { trainModel } from "../../../src/ml/train/train-model.ts";
 import type { StepFigures, TrainedModel, TrainingSettings } from "../../../src/ml/train/training.ts";
+import type { MemoryPlan } from "../../../src/ml/train/training-memory.ts";
 import { createRng } from "../../../src/rng.ts";
 
 const CLASSES = 3;
@@ -139,6 +140,7 @@ export interface TinyOptions {
   /** The cpu engine, if left out. Closed at the end. */
   readonly openEngine?: () => Promise<Engine>;
   readonly corrupt?: (state: ReturnType<typeof initialState>) => void;
+  readonly memory?: MemoryPlan;
 }
 
 /** Trains the tiny model; every run builds everything anew, as a new process would. */
@@ -167,6 +169,7 @@ export async function trainTiny(
       trainEvaluation: { loader: tinyLoader("train", options.images ?? 24, { shuffle: false }), ...normalize },
       ...(options.valid !== false && { valid: { loader: tinyLoader("valid", 9, { shuffle: false }), ...normalize } }),
       checkpoints,
+      memory: options.memory,
       signal: options.signal ?? abort.signal,
       now: () => ++clock,
       onStep(figures) {
