@@ -19,6 +19,14 @@ async function checkConvolution(bench: Workbench, x: Values, filter: Values, geo
   await bench.expectResult(dx, expected.dx, `dx of ${what}`);
 }
 
+async function eachOf(
+  a: readonly number[],
+  b: readonly number[],
+  visit: (a: number, b: number) => Promise<void>,
+): Promise<void> {
+  for (const first of a) for (const second of b) await visit(first, second);
+}
+
 export function convolutionCases(): readonly ContractCase[] {
   return casesOf("convolution", (add) => {
     for (const kernel of [1, 2, 3, 5, 7])
@@ -26,6 +34,7 @@ export function convolutionCases(): readonly ContractCase[] {
         add(
           `a ${kernel}x${kernel} kernel dilated by ${dilation} is right, with both gradients, for every pad, stride and size`,
           async (bench) => {
+            const reach = dilation * (kernel - 1) + 1;
             for (const stride of [1, 2])
               for (const padding of [0, 1, 2, 3])
                 for (const [n, h, w] of [
@@ -33,8 +42,8 @@ export function convolutionCases(): readonly ContractCase[] {
                   [2, 7, 8],
                   [1, 6, 5],
                   [2, 9, 9],
+                  ...(reach > 9 ? [[1, reach, reach + 1] as const] : []),
                 ] as const) {
-                  const reach = dilation * (kernel - 1) + 1;
                   if (reach > Math.min(h, w) + 2 * padding) continue;
                   const geometry = { stride, padding, dilation, groups: 1 };
                   await checkConvolution(
@@ -46,6 +55,42 @@ export function convolutionCases(): readonly ContractCase[] {
                 }
           },
         );
+
+    add("strides of 3 and 4 are right, also where they pass over pixels or a kernel has the stride's size", (bench) =>
+      eachOf([3, 4], [1, 3, 4], async (stride, kernel) => {
+        for (const [padding, size] of [
+          [0, 8],
+          [1, 9],
+          [2, 11],
+        ] as const) {
+          const x = drawn("x", 1, size, size + 1, 3);
+          const filter = drawn("filter", kernel, kernel, 3, 4);
+          await checkConvolution(bench, x, filter, { stride, padding, dilation: 1, groups: 1 });
+        }
+      }),
+    );
+
+    add("channels in whole vectors of 4 are right, at every stride, pad and dilation, on maps of many tiles", (bench) =>
+      eachOf([1, 2, 3], [0, 1, 3], async (stride, padding) => {
+        for (const [dilation, h, w] of [
+          [1, 12, 11],
+          [2, 16, 16],
+        ] as const) {
+          const [x, filter] = [drawn("x", 2, h, w, 8), drawn("filter", 3, 3, 8, 8)];
+          await checkConvolution(bench, x, filter, { stride, padding, dilation, groups: 1 });
+        }
+      }),
+    );
+
+    add("groups are right in one image, on maps of one pixel, and with kernels of 1 and 5", (bench) =>
+      eachOf([1, 5], [2, 8], async (kernel, groups) => {
+        const filter = drawn("filter", kernel, kernel, 8 / groups, 8);
+        for (const size of [1, 4, 7]) {
+          const geometry = { stride: 1, padding: (kernel - 1) / 2, dilation: 1, groups };
+          await checkConvolution(bench, drawn("x", 1, size, size, 8), filter, geometry);
+        }
+      }),
+    );
 
     for (const [what, groups, cin, cout] of [
       ["32 groups of 2 channels", 32, 64, 64],

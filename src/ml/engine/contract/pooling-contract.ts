@@ -1,4 +1,6 @@
 /** What every engine's pooling and pointwise ops must do. */
+
+import { checkEqual } from "./check.ts";
 import type { Values } from "./reference.ts";
 import * as reference from "./reference.ts";
 import { type ContractCase, casesOf, drawn, drawnBetween, type Workbench } from "./workbench.ts";
@@ -10,6 +12,8 @@ const POOLS = [
   { size: 3, stride: 2, padding: 0 },
   { size: 2, stride: 1, padding: 1 },
   { size: 1, stride: 2, padding: 0 },
+  { size: 3, stride: 3, padding: 0 },
+  { size: 5, stride: 1, padding: 2 },
 ] as const;
 
 async function checkMaxPool(bench: Workbench, x: Values): Promise<void> {
@@ -52,7 +56,7 @@ export function poolingCases(): readonly ContractCase[] {
     }),
 
     ...casesOf("adaptive average pooling", (add) => {
-      for (const size of [1, 7])
+      for (const size of [1, 2, 7])
         for (const [h, w] of [
           [1, 1],
           [3, 3],
@@ -71,6 +75,13 @@ export function poolingCases(): readonly ContractCase[] {
     }),
 
     ...casesOf("pointwise ops", (add) => {
+      add("a NaN stays one through relu, add and multiply, so that a training that diverged shows", async (bench) => {
+        const { engine } = bench;
+        const x = bench.keep(engine.upload(Float32Array.of(-1, Number.NaN, 2, 0), [1, 2, 2, 1]));
+        for (const result of [engine.relu(x), engine.add(x, x), engine.multiply(x, x)])
+          checkEqual(Number.isNaN((await engine.download(bench.keep(result)))[1]), true, "a NaN is one after");
+      });
+
       add("relu keeps what is positive, and passes its gradient only there", async (bench) => {
         const [x, dy] = [drawn("x", 2, 3, 4, 5), drawn("dy", 2, 3, 4, 5)];
         x.data[0] = 0;
