@@ -8,6 +8,7 @@ export interface BuildModelParams {
    * A published architecture. Leave it out and give `block` and `layers` to put a ResNet together.
    */
   architecture?:
+    | "resnet9"
     | "resnet18"
     | "resnet34"
     | "resnet50"
@@ -65,6 +66,10 @@ export interface BuildModelParams {
    * The share of activations that VGG's classifier drops while it trains. Left out, it is 0.5.
    */
   dropout?: number;
+  /**
+   * With `resnet9`: channels of the first convolution; the others have two, four and eight times as many. Left out, it is 64.
+   */
+  width?: number;
   /**
    * With `weights` connected: draws the last layer from the seed instead of loading it, to fine-tune for other classes.
    */

@@ -135,6 +135,11 @@ function addLayers(builder: Builder, layers: readonly Layer[], input: Value): Va
         value = addLinear(builder, layer, engineWeight(entry, builder.read(entry.name)), value);
         break;
       }
+      case "scale": {
+        const factor = builder.graph.constant(`${layer.name}.factor`, Float32Array.of(layer.factor), []);
+        value = { ...value, node: builder.graph.add("Mul", layer.name, [value.node, factor]) };
+        break;
+      }
       case "dropout":
         break;
       case "residual": {

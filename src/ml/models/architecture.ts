@@ -27,13 +27,15 @@ export interface ArchitectureSpec {
   readonly norm?: NormType;
   /** VGG's classifier. Left out: 0.5. */
   readonly dropout?: number;
+  /** Channels of ResNet-9's first convolution; the others have up to eight times as many. Left out: 64. */
+  readonly width?: number;
 }
 
 export type BlockType = "basic" | "bottleneck";
 export type NormType = "batchNorm" | "groupNorm";
 export type ResNetName = keyof typeof RESNETS;
 export type VggName = keyof typeof VGGS;
-export type ArchitectureName = ResNetName | VggName;
+export type ArchitectureName = ResNetName | VggName | "resnet9";
 
 export interface ResNetPlan {
   readonly block: BlockType;
@@ -68,6 +70,7 @@ export const VGGS = {
 } as const;
 
 export const GROUP_NORM_GROUPS = 32;
+export const RESNET9_WIDTH = 64;
 /** Channels of the first convolution, and output channels of each stage before a bottleneck's expansion. */
 export const RESNET_WIDTHS = [64, 128, 256, 512] as const;
 
@@ -78,6 +81,9 @@ export interface ArchitectureProblem {
   readonly help?: string;
 }
 
+/** The published architectures that are neither a torchvision ResNet nor a VGG. */
+const OTHERS: readonly ArchitectureName[] = ["resnet9"];
+
 export function isVgg(name: ArchitectureName): name is VggName {
   return name in VGGS;
 }
@@ -85,7 +91,7 @@ export function isVgg(name: ArchitectureName): name is VggName {
 /** What a ResNet spec comes to, or undefined where it names no ResNet (a VGG, or nothing complete). */
 export function resnetPlan(spec: ArchitectureSpec): ResNetPlan | undefined {
   const { architecture, block, layers, groups, widthPerGroup } = spec;
-  if (architecture !== undefined && isVgg(architecture)) return undefined;
+  if (architecture !== undefined && (isVgg(architecture) || architecture === "resnet9")) return undefined;
   const own: ResNetPlan | undefined =
     architecture !== undefined
       ? RESNETS[architecture]
@@ -97,7 +103,8 @@ export function resnetPlan(spec: ArchitectureSpec): ResNetPlan | undefined {
 
 /** Height and width below which the model leaves nothing of an image: a VGG halves it five times, a ResNet pads. */
 export function smallestImage({ architecture }: Pick<ArchitectureSpec, "architecture">): number {
-  return architecture !== undefined && isVgg(architecture) ? 32 : 1;
+  // Both halve an image, ResNet-9 three times and by four at the end.
+  return architecture !== undefined && (isVgg(architecture) || architecture === "resnet9") ? 32 : 1;
 }
 
 /** Channels inside a block of a stage with `width` output channels before expansion. */
@@ -111,6 +118,8 @@ export function blockWidth({ block, groups, widthPerGroup }: ResNetPlan, width: 
  */
 export function architectureName(spec: ArchitectureSpec): string {
   const plan = resnetPlan(spec);
+  if (spec.architecture === "resnet9" && (spec.width ?? RESNET9_WIDTH) !== RESNET9_WIDTH)
+    return `resnet9-${spec.width}`;
   if (plan === undefined) return spec.architecture ?? "incomplete";
   const { block, layers, groups, widthPerGroup } = plan;
   const published = Object.entries(RESNETS).find(
@@ -135,7 +144,7 @@ export function architectureProblems(spec: ArchitectureSpec): ArchitectureProble
         path: [setting as "numClasses"],
         message: `${setting} is a whole number from 1 on, not ${count}`,
       });
-  if (architecture !== undefined && !(architecture in RESNETS || architecture in VGGS))
+  if (architecture !== undefined && !(architecture in RESNETS || architecture in VGGS || OTHERS.includes(architecture)))
     return [
       ...problems,
       { path: ["architecture"], message: `there is no architecture ${JSON.stringify(architecture)}` },
@@ -171,6 +180,13 @@ export function architectureProblems(spec: ArchitectureSpec): ArchitectureProble
       });
   }
   if (architecture !== undefined && isVgg(architecture)) problems.push(...vggProblems(architecture, spec));
+  if (architecture === "resnet9") problems.push(...resnet9Problems(spec));
+  else if (spec.width !== undefined)
+    problems.push({
+      path: ["width"],
+      message: `${architecture ?? "this ResNet"} has fixed channels`,
+      help: "`width` is resnet9's; a bottleneck ResNet has `widthPerGroup`",
+    });
   const plan = resnetPlan(spec);
   if (plan !== undefined) problems.push(...resnetProblems(plan, spec));
   return problems;
@@ -204,7 +220,7 @@ function resnetProblems(plan: ResNetPlan, spec: ArchitectureSpec): ArchitectureP
         help,
       });
   } else {
-    const own = spec.architecture !== undefined && !isVgg(spec.architecture) ? RESNETS[spec.architecture] : undefined;
+    const own = spec.architecture === undefined ? undefined : RESNETS[spec.architecture as ResNetName];
     for (const setting of ["groups", "widthPerGroup"] as const)
       if (own !== undefined && own !== RESNETS.resnet50 && own !== RESNETS.resnet101 && own !== RESNETS.resnet152)
         if (plan[setting] !== own[setting])
@@ -231,6 +247,21 @@ function resnetProblems(plan: ResNetPlan, spec: ArchitectureSpec): ArchitectureP
   }
   if (dropout !== undefined)
     problems.push({ path: ["dropout"], message: `${name} has no dropout`, help: "only VGG's classifier has" });
+  return problems;
+}
+
+function resnet9Problems(spec: ArchitectureSpec): ArchitectureProblem[] {
+  const problems: ArchitectureProblem[] = [];
+  const { width } = spec;
+  if (width !== undefined && (!Number.isSafeInteger(width) || width < 1))
+    problems.push({ path: ["width"], message: `width is a whole number from 1 on, not ${width}` });
+  const fixed = ["groups", "widthPerGroup", "norm", "dropout"] as const;
+  for (const setting of fixed.filter((name) => spec[name] !== undefined && spec[name] !== "batchNorm"))
+    problems.push({ path: [setting], message: `resnet9 has no setting \`${setting}\``, help: "it has `width`" });
+  if (spec.zeroInitResidual === true)
+    problems.push({ path: ["zeroInitResidual"], message: "resnet9's residual pairs end in a ReLU, not in a norm" });
+  if (spec.replaceStrideWithDilation?.includes(true))
+    problems.push({ path: ["replaceStrideWithDilation"], message: "resnet9 has no strided convolutions to replace" });
   return problems;
 }
 

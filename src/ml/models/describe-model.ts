@@ -1,8 +1,10 @@
 /** From an architecture spec to a model's layers, without an engine. */
+import type { Layer } from "../nn/layer.ts";
 import type { ModelDescription } from "../nn/model-description.ts";
 import type { ArchitectureSpec } from "./architecture.ts";
 import { architectureName, architectureProblems, isVgg, resnetPlan } from "./architecture.ts";
 import { resnetLayers } from "./resnet.ts";
+import { resnet9Layers } from "./resnet9.ts";
 import { vggLayers } from "./vgg.ts";
 
 /** The model that `spec` names. Throws an error that lists every problem where it cannot be built. */
@@ -12,15 +14,17 @@ export function describeModel(spec: ArchitectureSpec): ModelDescription {
     throw new Error(
       problems.map(({ message, help }) => (help === undefined ? message : `${message} (${help})`)).join("; "),
     );
-  const plan = resnetPlan(spec);
-  const layers =
-    spec.architecture !== undefined && isVgg(spec.architecture)
-      ? vggLayers(spec.architecture, spec)
-      : resnetLayers(plan!, spec);
   return {
     architecture: architectureName(spec),
-    layers,
+    layers: layersOf(spec),
     numClasses: spec.numClasses,
     imageChannels: spec.imageChannels ?? 3,
   };
+}
+
+function layersOf(spec: ArchitectureSpec): Layer[] {
+  const { architecture } = spec;
+  if (architecture === "resnet9") return resnet9Layers(spec);
+  if (architecture !== undefined && isVgg(architecture)) return vggLayers(architecture, spec);
+  return resnetLayers(resnetPlan(spec)!, spec);
 }

@@ -221,6 +221,9 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
         });
         return fresh(engine.dense(x.tensor, weight, variable(layer, "bias")));
       }
+      case "scale":
+        record([], (dy) => engine.scale(dy, layer.factor));
+        return fresh(engine.scale(x.tensor, layer.factor));
       case "dropout": {
         if (pass.training === undefined || layer.rate === 0) return x.hold();
         const mask = fresh(engine.upload(dropoutMask(layer, x.tensor, pass.training.draw), x.tensor.shape));

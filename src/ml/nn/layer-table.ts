@@ -92,6 +92,7 @@ export function outputShapeOf(layer: PlainLayer, shape: readonly number[]): read
     case "groupNorm":
     case "relu":
     case "dropout":
+    case "scale":
       return shape;
   }
 }
@@ -136,6 +137,8 @@ function typeText(layer: PlainLayer): string {
       return "average pool";
     case "dropout":
       return `dropout ${layer.rate}`;
+    case "scale":
+      return `times ${layer.factor}`;
     case "relu":
     case "flatten":
     case "linear":

@@ -17,6 +17,7 @@ export type Layer =
   | FlattenLayer
   | LinearLayer
   | DropoutLayer
+  | ScaleLayer
   | ResidualLayer;
 
 /** A layer that computes by itself: all but the residual, which holds others. */
@@ -91,6 +92,13 @@ export interface DropoutLayer {
   readonly name: string;
   /** The probability of a zero. */
   readonly rate: number;
+}
+
+/** Every element times `factor`. */
+export interface ScaleLayer {
+  readonly type: "scale";
+  readonly name: string;
+  readonly factor: number;
 }
 
 /** body(x) + shortcut(x); an empty shortcut is the identity. */

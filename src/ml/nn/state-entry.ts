@@ -90,6 +90,7 @@ export function layerEntries(layer: PlainLayer): StateEntry[] {
     case "adaptiveAveragePool":
     case "flatten":
     case "dropout":
+    case "scale":
       return [];
   }
 }

@@ -118,6 +118,7 @@ function heldElements(description: ModelDescription, height: number, width: numb
           break;
         case "adaptiveAveragePool":
         case "flatten":
+        case "scale":
           break;
       }
       x = y;

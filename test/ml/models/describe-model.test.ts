@@ -12,7 +12,9 @@ import { layerTable } from "../../../src/ml/nn/layer-table.ts";
 import { countParameters, stateEntries } from "../../../src/ml/nn/state-entry.ts";
 
 /** num_params, and 10^9 num_ops at 224 px, of torchvision's own table (weights' metadata, torchvision 0.15). */
-const published: Readonly<Record<ArchitectureName, readonly [parameters: number, gigaMacs: number]>> = {
+const published: Readonly<
+  Record<Exclude<ArchitectureName, "resnet9">, readonly [parameters: number, gigaMacs: number]>
+> = {
   resnet18: [11_689_512, 1.814],
   resnet34: [21_797_672, 3.664],
   resnet50: [25_557_032, 4.089],
@@ -43,6 +45,16 @@ describe("every architecture has torchvision's parameters and MACs", () => {
     const macs = layerTable(description, 224, 224).reduce((sum, row) => sum + row.macs, 0);
     expect(Math.abs(macs / 1e9 - gigaMacs)).toBeLessThan(0.0006);
   });
+});
+
+test("ResNet-9 has the parameters of Page's network, with norms that scale and logits that have biases, and a width", () => {
+  const count = (width?: number) =>
+    countParameters(describeModel({ architecture: "resnet9", numClasses: 10, ...(width && { width }) }).layers);
+  // 6,568,640 in eight convolutions and the linear layer (Page 2018), 2 x 2,240 in norms, 10 biases.
+  expect(count()).toBe(6_573_130);
+  expect(count(32)).toBeLessThan(count() / 3.9);
+  expect(() => describeModel({ architecture: "resnet9", numClasses: 10, groups: 32 })).toThrow(/no setting `groups`/);
+  expect(() => describeModel({ architecture: "resnet34", numClasses: 10, width: 32 })).toThrow(/fixed channels/);
 });
 
 describe("names are torchvision's", () => {
