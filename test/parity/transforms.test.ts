@@ -39,5 +39,13 @@ describe("transforms against Pillow", () => {
     // Double precision on both sides: only the order of operations may differ, by some units of 2^-52.
     expect(at(0, 0)).toEqual(expected.pixel_0_0.map((value) => expect.closeTo(value, 12)));
     expect(at(109, 109)).toEqual(expected.pixel_109_109.map((value) => expect.closeTo(value, 12)));
+    const places = Array.from({ length: size * size }, (_, place) => at(Math.floor(place / size), place % size));
+    for (const channel of mean.keys()) {
+      const values = places.map((pixel) => pixel[channel]!);
+      const average = values.reduce((sum, value) => sum + value, 0) / values.length;
+      const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - average) ** 2, 0) / values.length);
+      expect(average).toBeCloseTo(expected.channel_mean[channel]!, 11);
+      expect(deviation).toBeCloseTo(expected.channel_std[channel]!, 11);
+    }
   });
 });
