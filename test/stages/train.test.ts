@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import schema from "../../schemas/train.schema.json" with { type: "json" };
 import type { Artifact } from "../../src/contract.ts";
 import { writeSafetensors } from "../../src/ml/checkpoint/safetensors.ts";
 import type { History } from "../../src/ml/train/history.ts";
@@ -231,6 +232,50 @@ describe("train is refused", () => {
     expect(workbench.check(train, onLoss, facts)).toEqual([]);
   });
 
+  test("where a schedule cannot be, or a warm-up has no length or two", () => {
+    const problemsOf = (schedule: object, given: object = {}) =>
+      workbench.check(train, { ...base, ...given, schedule }, facts).map(({ path, message }) => `${path}: ${message}`);
+    const plain = { type: "sgd", learningRate: 0.1 };
+    expect(problemsOf({ type: "oneCycle" })).toEqual([]);
+    expect(problemsOf({ type: "oneCycle" }, { optimizer: { type: "adamw" } })).toEqual([]);
+    expect(problemsOf({ type: "oneCycle", cycleMomentum: false }, { optimizer: plain })).toEqual([]);
+    expect(problemsOf({ type: "oneCycle" }, { optimizer: plain })).toEqual([
+      expect.stringMatching(/^with\.schedule\.cycleMomentum: /),
+    ]);
+    expect(problemsOf({ type: "oneCycle", baseMomentum: 0.96 })).toEqual([
+      "with.schedule.baseMomentum: baseMomentum 0.96 is above maxMomentum 0.95",
+    ]);
+    expect(problemsOf({ type: "oneCycle", pctStart: 0.25 }, { batchSize: 25 })).toEqual([
+      "with.schedule: oneCycle rises over pctStart = 0.25 of 4 steps, which is one step, and a rise takes two",
+    ]);
+    const warm = (warmup: object) => problemsOf({ type: "cosine", warmup });
+    expect(warm({ epochs: 2 })).toEqual([]);
+    expect(warm({ steps: 50 })).toEqual([]);
+    expect(warm({ epochs: 0.5, per: "step" })).toEqual([]);
+    expect(warm({})).toEqual(["with.schedule.warmup: the warm-up has no length"]);
+    expect(warm({ epochs: 1, steps: 5 })).toEqual(["with.schedule.warmup: the warm-up has two lengths"]);
+    expect(warm({ epochs: 0.5 })).toEqual([
+      "with.schedule.warmup.epochs: a warm-up that rises once an epoch takes whole epochs, not 0.5",
+    ]);
+    expect(warm({ steps: 5, per: "epoch" })).toEqual([
+      "with.schedule.warmup.per: a warm-up whose length is given in steps rises once a step",
+    ]);
+  });
+
+  test("where accuracy is counted on images that mixup has blended", () => {
+    const given = { ...base, mixup: { alpha: 0.2 } };
+    expect(workbench.check(train, given, facts)).toEqual([]);
+    expect(workbench.check(train, { ...given, trainAccuracy: "running" }, facts).map(({ path }) => path)).toEqual([
+      "with.trainAccuracy",
+    ]);
+  });
+
+  test("where a plateau should move once a step: there is no such setting", () => {
+    const { additionalProperties, properties } = schema.definitions.plateau;
+    expect(additionalProperties).toBe(false);
+    expect(properties).not.toHaveProperty("per");
+  });
+
   test("where nesterov has no momentum, or a batch more images than there are", () => {
     expect(
       workbench.check(train, { ...base, optimizer: { type: "sgd", learningRate: 1, nesterov: true } }, facts),
@@ -247,6 +292,13 @@ describe("train is refused", () => {
     ]);
     expect(workbench.check(train, { ...base, batchSize: 101, dropLast: false }, facts)).toEqual([]);
   });
+});
+
+test("what is left out stays out of the key: no schedule says `per`, no label is smoothed", () => {
+  const schedule = { type: "cosine" };
+  const filled = workbench.params(train, { epochs: 1, batchSize: 1, optimizer: sgd, schedule, seed: 0 });
+  expect(filled.schedule).toEqual({ type: "cosine", minLr: 0 });
+  for (const added of ["labelSmoothing", "mixup"]) expect(filled).not.toHaveProperty(added);
 });
 
 test("defaults are filled inside the chosen optimiser and schedule, and inside an average", () => {
