@@ -56,6 +56,16 @@ export function convolutionCases(): readonly ContractCase[] {
           },
         );
 
+    // Transforms of whole rows (Winograd) differ with the size of the map, and most on maps of a few pixels.
+    add("a 3x3 kernel keeps the size of maps of every size from 1 to 18, square or not", async (bench) => {
+      const geometry = { stride: 1, padding: 1, dilation: 1, groups: 1 };
+      for (let h = 1; h <= 18; h++)
+        for (const w of new Set([h, 1, 2, 19 - h]))
+          await checkConvolution(bench, drawn("x", 1, h, w, 4), drawn("filter", 3, 3, 4, 5), geometry);
+      await checkConvolution(bench, drawn("x", 3, 8, 8, 128), drawn("filter", 3, 3, 128, 128), geometry);
+      await checkConvolution(bench, drawn("x", 2, 2, 3, 256), drawn("filter", 3, 3, 256, 256), geometry);
+    });
+
     add("strides of 3 and 4 are right, also where they pass over pixels or a kernel has the stride's size", (bench) =>
       eachOf([3, 4], [1, 3, 4], async (stride, kernel) => {
         for (const [padding, size] of [
