@@ -102,7 +102,7 @@ export const train = defineStage<TrainParams, Engine>({
         ...(inputs.valid !== undefined && { valid: open("valid", "valid", inOrder) }),
         checkpoints: ctx.checkpoints,
         // A GPU's own memory is nobody's to know beforehand.
-        ...(engine.name !== "webgpu" && { memory: planMemory(model.description, imageSize, params) }),
+        ...(engine.name !== "webgpu" && { memory: planMemory(model.description, imageSize, params, engine.precision) }),
         signal: ctx.signal,
         now: () => performance.now(),
         onStep(figures) {

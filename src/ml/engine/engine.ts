@@ -80,6 +80,8 @@ export interface Engine {
   readonly name: EngineName;
   /** Of the library that computes, such as `TensorFlow 2.18.1`. */
   readonly version: string;
+  /** Of what goes into convolutions and products, and of what a reverse pass keeps. */
+  readonly precision: NumericPrecision;
   /**
    * Why this engine cannot have a layer, as an ending of "cannot do ...", asked before anything is built; undefined where
    * it can. Engines that can do all leave it out.

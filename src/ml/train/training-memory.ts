@@ -7,6 +7,7 @@
  * 3.2 and 0.7.
  */
 import { memoryLimit } from "../../platform/memory-limit.ts";
+import type { NumericPrecision } from "../engine/engine.ts";
 import type { Layer } from "../nn/layer.ts";
 import { layerTable, outputShapeOf } from "../nn/layer-table.ts";
 import type { ModelDescription } from "../nn/model-description.ts";
@@ -29,6 +30,8 @@ export interface MemoryPlan {
 }
 
 const FLOAT_BYTES = 4;
+/** Of what the reverse pass holds. */
+const ACTIVATION_BYTES: Readonly<Record<NumericPrecision, number>> = { float32: 4, bfloat16: 2 };
 /** Program, engine's library, threads' stacks and images that wait. */
 const PROGRAM_BYTES = 400e6;
 /** Gradients on their way and what convolutions need beside their results, in sizes of the largest output. */
@@ -45,8 +48,10 @@ export function planMemory(
   description: ModelDescription,
   imageSize: readonly [height: number, width: number],
   settings: KeptSettings,
+  precision: NumericPrecision,
 ): MemoryPlan {
-  return { needs: trainingMemory(description, imageSize, parameterCopies(settings)), limitBytes: memoryLimit() };
+  const needs = trainingMemory(description, imageSize, parameterCopies(settings), ACTIVATION_BYTES[precision]);
+  return { needs, limitBytes: memoryLimit() };
 }
 
 /** How many numbers a training keeps for each parameter: the weight, the optimiser's slots, an average, held gradients. */
@@ -56,22 +61,26 @@ export function parameterCopies(settings: KeptSettings): number {
   return 1 + slotNames(optimizer).length + Number(weightAverage !== undefined) + Number(holdsGradients);
 }
 
-/** `copies`: how many numbers are kept for each parameter: the weight itself, the optimiser's slots, and so on. */
+/** `copies`: how many numbers are kept for each parameter: the weight itself, the optimiser's slots, and so on. `activationBytes` is what each element of an activation takes. */
 export function trainingMemory(
   description: ModelDescription,
   [height, width]: readonly [height: number, width: number],
   copies: number,
+  activationBytes = FLOAT_BYTES,
 ): MemoryNeeds {
   const rows = layerTable(description, height, width);
   const parameters = rows.reduce((sum, row) => sum + row.parameters, 0);
   const largest = rows.reduce((most, { outputShape }) => Math.max(most, elementCount(outputShape)), 0);
   const held = heldElements(description, height, width);
-  const atLeast = (batchSize: number) => FLOAT_BYTES * (copies * parameters + batchSize * held);
+  const atLeast = (batchSize: number) => FLOAT_BYTES * copies * parameters + activationBytes * batchSize * held;
   return {
     atLeast,
     // Behind it, the optimiser's updates and a gradient are one more number for each parameter.
     expected: (batchSize) =>
-      PROGRAM_BYTES + atLeast(batchSize) + FLOAT_BYTES * (parameters + batchSize * LARGEST_IN_FLIGHT * largest),
+      PROGRAM_BYTES +
+      atLeast(batchSize) +
+      FLOAT_BYTES * parameters +
+      activationBytes * batchSize * LARGEST_IN_FLIGHT * largest,
   };
 }
 

@@ -25,6 +25,12 @@ describe("what a training needs", () => {
     expect(needs.atLeast(64) - needs.atLeast(32)).toBe(32 * (needs.atLeast(2) - needs.atLeast(1)));
   });
 
+  test("is half for each image in bfloat16, and as much for each parameter", () => {
+    const half = trainingMemory(resnet34, [110, 110], copies, 2);
+    expect(half.atLeast(0)).toBe(needs.atLeast(0));
+    expect(2 * (half.atLeast(64) - half.atLeast(0))).toBe(needs.atLeast(64) - needs.atLeast(0));
+  });
+
   test("counts what is kept for each parameter", () => {
     expect(copies).toBe(2);
     expect(parameterCopies({ ...SETTINGS, optimizer: { ...SETTINGS.optimizer, momentum: 0 } as never })).toBe(1);

@@ -4,25 +4,26 @@
  * Every op runs when it is called, on the calling thread plus TensorFlow's pool. Which handles are alive is kept in
  * `native-memory.ts`. Longer than most files because it is one op after the other.
  */
-import {
-  type AdamSettings,
-  type BatchNormVariables,
-  type ConvGeometry,
-  type ConvolutionAlgorithm,
-  type CreateEngine,
-  type Engine,
-  type EngineOptions,
-  type PoolGeometry,
-  type RmspropSettings,
-  type RmspropSlots,
-  type Saved,
-  type SgdSettings,
-  type Shape,
-  type Tensor,
-  type TensorArray,
-  UnsupportedOnEngine,
-  type Variable,
+import type {
+  AdamSettings,
+  BatchNormVariables,
+  ConvGeometry,
+  ConvolutionAlgorithm,
+  CreateEngine,
+  Engine,
+  EngineOptions,
+  NumericPrecision,
+  PoolGeometry,
+  RmspropSettings,
+  RmspropSlots,
+  Saved,
+  SgdSettings,
+  Shape,
+  Tensor,
+  TensorArray,
+  Variable,
 } from "../engine.ts";
+import { refuseUnsupportedSettings } from "../unsupported-setting.ts";
 import { loadBinding, type OpAttribute } from "./binding.ts";
 import { groupNormBackward, groupNormForward } from "./group-norm.ts";
 import { cropped, NativeConvolution, paddedShape } from "./native-convolution.ts";
@@ -49,8 +50,7 @@ export { nativeEnvironment } from "./binding.ts";
 /** Makes the engine. Throws when the folder holds none, or when this process was not started for its thread count. */
 export const createEngine: CreateEngine = async (options: EngineOptions) => {
   const { folder, threads, precision, convolution = "auto" } = options;
-  if (precision === "bfloat16" && convolution === "winograd")
-    throw new UnsupportedOnEngine("native", "Winograd convolutions in bfloat16 precision", []);
+  refuseUnsupportedSettings("native", options);
   const format = precision === "bfloat16" ? BFLOAT16 : FLOAT;
   return new NativeEngine(new TensorflowOps(loadBinding(folder, threads)), format, convolution);
 };
@@ -61,6 +61,7 @@ const INT32_POSITIONS = 2 ** 31 - 1;
 class NativeEngine implements Engine {
   readonly name = "native";
   readonly version: string;
+  readonly precision: NumericPrecision;
   readonly #ops: TensorflowOps;
   readonly #gpu: boolean;
   readonly #memory: NativeMemory;
@@ -76,6 +77,7 @@ class NativeEngine implements Engine {
     this.#updates = new NativeUpdates(ops, this.#memory);
     this.#convolution = new NativeConvolution(ops, this.#memory, convolution, format);
     this.#format = format;
+    this.precision = format === FLOAT ? "float32" : "bfloat16";
     this.version = `TensorFlow ${ops.binding.TF_Version}`;
     this.#gpu = ops.binding.isUsingGpuDevice();
   }

@@ -62,6 +62,7 @@ export function openPlainEngine(parts: PlainEngineParts): PlainEngine {
 
   return {
     name: parts.name,
+    precision: "float32",
     version: parts.version,
 
     upload: (data, shape) => make(isReals(data) ? parts.copyTensor(data) : data.slice(), shape),

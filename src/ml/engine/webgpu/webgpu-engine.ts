@@ -6,25 +6,25 @@
  * driver, gives other last bits. Longer than most files because it is one op after the other.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import {
-  type AdamSettings,
-  type BatchNormVariables,
-  type ConvGeometry,
-  type CreateEngine,
-  type Engine,
-  type LayerNeed,
-  type PoolGeometry,
-  type RmspropSettings,
-  type RmspropSlots,
-  type Saved,
-  type SgdSettings,
-  type Shape,
-  type Tensor,
-  type TensorArray,
-  UnsupportedOnEngine,
-  type Variable,
+import type {
+  AdamSettings,
+  BatchNormVariables,
+  ConvGeometry,
+  CreateEngine,
+  Engine,
+  LayerNeed,
+  PoolGeometry,
+  RmspropSettings,
+  RmspropSlots,
+  Saved,
+  SgdSettings,
+  Shape,
+  Tensor,
+  TensorArray,
+  Variable,
 } from "../engine.ts";
 import { checkChannels, checkSameShape, convolutionShape, elementsOf } from "../plain/shapes.ts";
+import { refuseUnsupportedSettings } from "../unsupported-setting.ts";
 import { type GpuDevice, openDevice } from "./device.ts";
 import type { Gpu } from "./gpu.ts";
 import { conv2d, filterGradient, inputGradient } from "./gpu-convolution.ts";
@@ -35,13 +35,14 @@ import * as update from "./gpu-update.ts";
 import { Programs } from "./programs.ts";
 
 /** Ignores `threads` and `folder`. Throws where there is no GPU. */
-export const createEngine: CreateEngine = async ({ precision }) => {
-  if (precision !== "float32") throw new UnsupportedOnEngine("webgpu", `${precision} arithmetic`, ["native"]);
+export const createEngine: CreateEngine = async (settings) => {
+  refuseUnsupportedSettings("webgpu", settings);
   return new WebgpuEngine(await openDevice());
 };
 
 export class WebgpuEngine implements Engine {
   readonly name = "webgpu";
+  readonly precision = "float32";
   readonly version: string;
   readonly #device: GpuDevice;
   readonly #memory: GpuMemory;
