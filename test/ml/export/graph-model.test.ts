@@ -97,6 +97,7 @@ const cases: readonly [string, ModelDescription, number][] = [
   ],
   ["one with group norms", describeModel({ ...tiny, block: "basic", norm: "groupNorm" }), 33],
   ["one for grey images of an odd size", describeModel({ ...tiny, block: "basic", imageChannels: 1 }), 29],
+  ["a ResNet-9, whose logits are scaled", describeModel({ architecture: "resnet9", width: 16, numClasses: 10 }), 32],
   ["a VGG with batch norms", smallVgg("vgg11_bn"), 32],
   ["a VGG whose pooling averages nothing evenly", smallVgg("vgg11"), 64],
 ];
