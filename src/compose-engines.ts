@@ -8,11 +8,13 @@ import {
   type EngineTestOptions,
   type EngineTools,
 } from "./cli/engine-tools.ts";
-import type { ResolvedEngine } from "./execute/engine-port.ts";
+import type { EngineProblem, ResolvedEngine } from "./execute/engine-port.ts";
 import type { EngineSetting } from "./language/pipeline.ts";
 import { type EngineEntry, listEngines, resolveEngine, webgpuBuild } from "./ml/engine/catalogue.ts";
+import type { EngineName } from "./ml/engine/engine.ts";
 import { engineRoot, findInstalled, readRefusal } from "./ml/engine/engine-folder.ts";
 import { nativeEnvironment } from "./ml/engine/native/binding.ts";
+import { type UnsupportedSetting, unsupportedSetting } from "./ml/engine/unsupported-setting.ts";
 import { webgpuEnvironment } from "./ml/engine/webgpu/vulkan-drivers.ts";
 
 /** As pipelines have it where they say nothing else. */
@@ -60,9 +62,11 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
     return { ...listing, contract: { ok: false, rows: [], problems: [report.problem], cases: 0, ms: 0 } };
   };
   return {
-    resolve({ name, threads, precision }: EngineSetting) {
+    resolve({ name, threads, precision, convolution }: EngineSetting) {
       const choice = resolveEngine(name, root);
       if ("problem" in choice) return choice;
+      const unsupported = unsupportedSetting(choice.name, { precision, convolution });
+      if (unsupported !== undefined) return settingProblem(name, choice.name, unsupported);
       const native = choice.name === "native";
       const webgpu = choice.name === "webgpu";
       return {
@@ -70,6 +74,7 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
         build: native ? nativeBuild(root) : webgpu ? webgpuBuild() : "",
         threads,
         precision,
+        convolution,
         environment: native ? nativeEnvironment(threads) : webgpu ? webgpuEnvironment() : {},
       };
     },
@@ -99,7 +104,7 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
       }
       return undefined;
     },
-    flopsPerSecond: (engine) => measuredRate(root, join(dist, "rate.js"), engine),
+    flopsPerSecond: (engine, limitMs) => measuredRate(root, join(dist, "rate.js"), engine, limitMs),
     list: ({ selfTest }) => Promise.all(listEngines(root).map((entry) => toListing(entry, selfTest))),
     async install({ gpu, libraryFolder, onProgress, signal }) {
       const { installNativeEngine, EngineInstallFailure } = await import("./ml/engine/native/install.ts");
@@ -137,9 +142,31 @@ function fileWord(text: string): string {
   return text.trim().replaceAll(/[^\w.]+/g, "-");
 }
 
-/** Measured once per engine, version and thread count, and kept beside the engines. */
-async function measuredRate(root: string, program: string, engine: ResolvedEngine): Promise<number | undefined> {
-  const file = join(root, `rate-${fileWord(`${engine.name} ${engine.version} ${engine.threads}`)}.json`);
+/** In the words of the engines, with what mends it. */
+function settingProblem(
+  asked: EngineSetting["name"],
+  engine: EngineName,
+  { setting, instead, able, error }: UnsupportedSetting,
+): EngineProblem {
+  const otherwise = `set \`${setting}: ${instead}\``;
+  const help =
+    able.length === 0
+      ? otherwise
+      : asked === "auto"
+        ? `the engine "auto" is ${engine} here: install native with \`npx pipe engine install\`, or ${otherwise}`
+        : `set \`name: ${able.join("` or `name: ")}\`, or ${otherwise}`;
+  return { problem: error.message, help, setting };
+}
+
+/** Measured once per engine, version and settings, and kept beside the engines. */
+async function measuredRate(
+  root: string,
+  program: string,
+  engine: ResolvedEngine,
+  limitMs = 0,
+): Promise<number | undefined> {
+  const { name, version, threads, precision, convolution } = engine;
+  const file = join(root, `rate-${fileWord(`${name} ${version} ${threads} ${precision} ${convolution}`)}.json`);
   try {
     const { flopsPerSecond } = JSON.parse(readFileSync(file, "utf8")) as { flopsPerSecond: number };
     if (flopsPerSecond > 0) return flopsPerSecond;
@@ -150,9 +177,12 @@ async function measuredRate(root: string, program: string, engine: ResolvedEngin
   const { promisify } = await import("node:util");
   const measuring = promisify(execFile)(
     process.execPath,
-    [program, engine.name, String(engine.threads), engine.folder],
+    [program, name, String(threads), engine.folder, precision, convolution],
     {
       env: { ...process.env, ...engine.environment },
+      // 0 is no limit.
+      timeout: limitMs,
+      killSignal: "SIGKILL",
     },
   );
   // An ETA is a courtesy: where it cannot be measured there is none.

@@ -66,6 +66,8 @@ export interface EngineRecord {
   readonly version: string;
   readonly threads: number;
   readonly precision: string;
+  /** How 3 x 3 convolutions are computed. Records of before there was a choice have none. */
+  readonly convolution?: string;
 }
 
 export interface RunRecord {

@@ -25,7 +25,7 @@ const ran: Required<Omit<StageRecord, "failure">> = {
   metrics: { validAccuracy: 0.5 },
   measurements: { imagesPerSecond: 31.5 },
   warnings: ["slow"],
-  engine: { name: "native", version: "TensorFlow 2.18.1", threads: 2, precision: "float32" },
+  engine: { name: "native", version: "TensorFlow 2.18.1", threads: 2, precision: "float32", convolution: "auto" },
 };
 const failed: StageRecord = {
   stage: "plot",
@@ -70,13 +70,18 @@ const key: KeyManifest = {
   inputs: { model: digest },
   outputs: { model: "model" },
   env: {},
-  numerics: { engine: "native", version: "TensorFlow 2.18.1", threads: 2, precision: "float32" },
+  numerics: { engine: "native", version: "TensorFlow 2.18.1", threads: 2, precision: "float32", convolution: "auto" },
 };
 
 describe("the schema of run records", () => {
   const valid = compile("run");
   test("takes what the program writes", () => {
     expect(valid(run) ? [] : valid.errors).toEqual([]);
+  });
+
+  test("takes what was written before there was a choice of convolution", () => {
+    const { convolution: _, ...engine } = ran.engine;
+    expect(valid({ ...run, stages: [{ ...ran, engine }] }) ? [] : valid.errors).toEqual([]);
   });
 
   test.each([

@@ -1,5 +1,6 @@
 /** `pipe plan`: what a run would do, and why. Changes nothing but the memo of digests. */
 import type { EngineRecord } from "../record.ts";
+import { describeNumerics } from "../report/describe-engine.ts";
 import { renderPlan } from "../report/render-plan.ts";
 import type { App, ExitCode } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
@@ -22,11 +23,11 @@ export async function planCommand(app: App, words: readonly string[], options: P
   }
   const style = { color: app.out.color, columns: app.out.columns(), ...quickHint(pipeline) };
   app.out.write(`${renderPlan(plan, style)}\n`);
-  const engines = new Set(plan.flatMap(({ engine }) => (engine === undefined ? [] : [describeEngine(engine)])));
+  const engines = new Set(plan.flatMap(({ engine }) => (engine === undefined ? [] : [lineOf(engine)])));
   for (const engine of engines) app.out.write(`computes on ${engine}\n`);
   return 0;
 }
 
-function describeEngine({ name, version, threads, precision }: EngineRecord): string {
-  return `${name}: ${version}, ${threads} ${threads === 1 ? "thread" : "threads"}, ${precision}`;
+function lineOf(engine: EngineRecord): string {
+  return `${engine.name}: ${engine.version}, ${describeNumerics(engine)}`;
 }

@@ -1,8 +1,8 @@
 /** Which engine each computing stage gets, made certain before any key is made. */
-
+import { isDeepStrictEqual } from "node:util";
 import { type Diagnostic, diagnose } from "../diagnostics/diagnostic.ts";
 import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
-import type { ResolvedEngine } from "../execute/engine-port.ts";
+import type { EngineProblem, ResolvedEngine } from "../execute/engine-port.ts";
 import type { App } from "./app.ts";
 import { EngineInstallRefused } from "./engine-tools.ts";
 import type { OpenedPipeline } from "./open-pipeline.ts";
@@ -33,11 +33,19 @@ export async function resolveEngines(
     const engine = stage.engine!.name;
     diagnostics.push(diagnose("language/engine-unavailable", { stage: stage.name, engine, reason, help }, span));
   };
+  const unsupported = (stage: (typeof computing)[number], setting: string, words: EngineProblem): void => {
+    const span = stage.spans.engineSettings?.[setting] ?? stage.spans.engine ?? stage.spans.name;
+    const diagnostic = diagnose("language/unsupported-on-engine", words, span);
+    // Stages may have it from the one engine of the pipeline.
+    if (!diagnostics.some(({ message, span: at }) => message === diagnostic.message && isDeepStrictEqual(at, span)))
+      diagnostics.push(diagnostic);
+  };
   for (const stage of computing) {
     const setting = stage.engine!;
     const engine = app.engines.resolve(setting);
     if ("problem" in engine) {
-      unavailable(stage, engine.problem, engine.help);
+      if (engine.setting === undefined) unavailable(stage, engine.problem, engine.help);
+      else unsupported(stage, engine.setting, engine);
       continue;
     }
     const wrong = install ? await app.engines.prove(engine, app.interrupts.stop) : undefined;

@@ -1,6 +1,7 @@
 /** `pipe why <stage>`: what differs from the stage's last success, down to the param's line and the module's name. */
 
 import { createLineTable, positionAt } from "../diagnostics/code-frame.ts";
+import type { Span } from "../diagnostics/span.ts";
 import { readLastRun } from "../execute/last-run.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
@@ -62,13 +63,20 @@ function originOf(app: App, stage: PipelineStage, { part, name }: KeyDifference)
     if (source === undefined) return undefined;
     return source.from === "stage" ? `${source.stage}.${source.output}` : source.text;
   }
+  if (part === "numerics") {
+    const span = stage.spans.engineSettings?.[name === "engine" ? "name" : name];
+    return span === undefined ? undefined : lineOf(app, span);
+  }
   if (part !== "param") return undefined;
   // The value itself, or the nearest part of it that was written.
   for (let path = name; path !== ""; path = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "") {
     const span = stage.spans.params[path];
-    if (span === undefined) continue;
-    const text = app.files.readText(span.file);
-    return text === undefined ? span.file : `${span.file}:${positionAt(createLineTable(text), span.start).line}`;
+    if (span !== undefined) return lineOf(app, span);
   }
   return undefined;
+}
+
+function lineOf(app: App, span: Span): string {
+  const text = app.files.readText(span.file);
+  return text === undefined ? span.file : `${span.file}:${positionAt(createLineTable(text), span.start).line}`;
 }

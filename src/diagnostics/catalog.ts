@@ -189,6 +189,10 @@ export const catalog = {
     message: `stage ${quote(w.stage)} wants the engine ${quote(w.engine)}, which cannot be used here: ${w.reason}`,
     help: w.help,
   }),
+  "language/unsupported-on-engine": (w: { problem: string; help: string }): Words => ({
+    message: w.problem,
+    help: w.help,
+  }),
 } as const;
 
 export type DiagnosticCode = keyof typeof catalog;

@@ -11,23 +11,29 @@ export interface ResolvedEngine {
   /** What else of it can make other bits though the version is the same: device, build of the library. */
   readonly build: string;
   readonly threads: number;
-  readonly precision: "float32";
+  readonly precision: EngineSetting["precision"];
+  readonly convolution: EngineSetting["convolution"];
   /** What the process that loads it must have in its environment from the start. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** What of it is kept in records and traces. */
-export function engineRecord({ name, version, threads, precision }: ResolvedEngine): EngineRecord {
-  return { name, version, threads, precision };
+export function engineRecord({ name, version, threads, precision, convolution }: ResolvedEngine): EngineRecord {
+  return { name, version, threads, precision, convolution };
 }
 
 export interface EngineProblem {
   readonly problem: string;
   readonly help: string;
+  /** The setting that the engine does not have; absent where the engine itself cannot be used. */
+  readonly setting?: "precision" | "convolution";
 }
 
 export interface EnginePort {
   resolve(setting: EngineSetting): ResolvedEngine | EngineProblem;
-  /** Rate of training convolutions on this machine; measured once (a second or two) and kept beside the engine; undefined where that fails. */
-  flopsPerSecond(engine: ResolvedEngine): Promise<number | undefined>;
+  /**
+   * Rate of training convolutions on this machine; measured once (a second or two) and kept beside the engine; undefined
+   * where that fails, or takes longer than `limitMs`.
+   */
+  flopsPerSecond(engine: ResolvedEngine, limitMs?: number): Promise<number | undefined>;
 }

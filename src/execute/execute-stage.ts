@@ -87,6 +87,7 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
                 folder: key.engine.folder,
                 threads: key.engine.threads,
                 precision: key.engine.precision,
+                convolution: key.engine.convolution,
               },
             }),
         checkpointFolder: join(staging, "checkpoints"),

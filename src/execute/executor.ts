@@ -7,6 +7,7 @@
  *                                  +-> lock, tokens, verify inputs, process, take in, trace, visible
  *
  * p-graph walks the graph without a limit of its own; how many stages run at once is the token pool's affair.
+ * Longer than most files because what became of the stages so far is the state of one class.
  */
 import { join } from "node:path";
 import type { PGraph } from "p-graph";
@@ -27,6 +28,7 @@ import { pipelineFolderName, readLastRun, writeLastRun } from "./last-run.ts";
 import { longestPaths } from "./longest-paths.ts";
 import { readStageInputs } from "./stage-inputs.ts";
 import { makeStageKey, type StageKey } from "./stage-key.ts";
+import { createThreadAdviser, type ThreadAdviser } from "./thread-adviser.ts";
 import { createTokenPool } from "./token-pool.ts";
 import { placeVisibleOutputs } from "./visible-outputs.ts";
 import type { WorkerNews } from "./worker-protocol.ts";
@@ -74,6 +76,7 @@ class Run {
   readonly #traces = new Map<string, Trace>();
   readonly #fingerprints = new Map<string, string>();
   readonly #tokens;
+  readonly #adviseThreads: ThreadAdviser;
   readonly #priorities: ReadonlyMap<string, number>;
   readonly #startMs: number;
   #stopped = false;
@@ -85,6 +88,7 @@ class Run {
     this.#stages = new Map(request.pipeline.stages.map((stage) => [stage.name, stage]));
     this.#last = readLastRun(workspace, request.pipeline)?.stages ?? {};
     this.#tokens = createTokenPool(request.jobs);
+    this.#adviseThreads = createThreadAdviser(workspace.engines, workspace.machine.cores);
     this.#priorities = longestPaths(request.stages, request.graph, request.expectedMs);
     this.#startMs = workspace.clock.nowMs();
   }
@@ -174,6 +178,8 @@ class Run {
         this.#skip(stage.name);
         throw new StageNotDone();
       }
+      const advice = key.engine && (await this.#adviseThreads(key.engine, this.#request.expectedMs.get(stage.name)));
+      if (advice !== undefined) this.#emit({ type: "warned", message: advice });
       this.#emit({
         type: "stage-started",
         stage: stage.name,

@@ -46,6 +46,7 @@ export function makeStageKey(
             version: engine.version,
             threads: engine.threads,
             precision: engine.precision,
+            convolution: engine.convolution,
           },
         }),
   };

@@ -64,14 +64,11 @@ async function loadDefinition({ entry, stageType }: WorkRequest): Promise<StageD
 
 async function openEngine({ engine }: WorkRequest): Promise<{ close(): Promise<void> } | undefined> {
   if (engine === undefined) return undefined;
-  const { createEngine } = (await import(pathToFileURL(engine.bundle).href)) as {
-    createEngine: (options: {
-      threads: number;
-      precision: "float32";
-      folder: string;
-    }) => Promise<{ close(): Promise<void> }>;
+  const { bundle, ...options } = engine;
+  const { createEngine } = (await import(pathToFileURL(bundle).href)) as {
+    createEngine: (given: typeof options) => Promise<{ close(): Promise<void> }>;
   };
-  return createEngine({ threads: engine.threads, precision: engine.precision, folder: engine.folder });
+  return createEngine(options);
 }
 
 function makeContext(request: WorkRequest, engine: unknown): StageContext {

@@ -2,6 +2,7 @@
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import type { Progress } from "../contract.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
+import type { EngineSetting } from "../language/pipeline.ts";
 
 export type ToWorker =
   | { readonly type: "run"; readonly request: WorkRequest }
@@ -27,7 +28,8 @@ export interface WorkRequest {
     readonly bundle: string;
     readonly folder: string;
     readonly threads: number;
-    readonly precision: "float32";
+    readonly precision: EngineSetting["precision"];
+    readonly convolution: EngineSetting["convolution"];
   };
   /** Where checkpoints are staged, and where scratch folders are. */
   readonly checkpointFolder: string;

@@ -28,6 +28,7 @@ export interface NumericsKey {
   readonly version: string;
   readonly threads: number;
   readonly precision: string;
+  readonly convolution: string;
 }
 
 /** Kept beside the manifest, outside the fingerprint, so that `why` can name the file that changed. */

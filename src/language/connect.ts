@@ -24,6 +24,7 @@ export interface StageDraft {
   readonly after: readonly { readonly stage: string; readonly span: Span }[];
   readonly engine?: EngineSetting;
   readonly engineSpan?: Span;
+  readonly engineSettingSpans?: Readonly<Record<string, Span>>;
 }
 
 export interface DraftInput {

@@ -9,7 +9,7 @@ import { checkParams } from "./check-params.ts";
 import { type DraftInput, portOf, type StageDraft } from "./connect.ts";
 import { ENGINE_SCHEMA } from "./engine-schema.generated.ts";
 import { parseInputSource } from "./input-source.ts";
-import { isNull, type Located, type LocatedEntry, type LocatedMap } from "./located.ts";
+import { isNull, type Located, type LocatedEntry, type LocatedMap, spansByPath } from "./located.ts";
 import { mergeLocated, OVERRIDES_FILE } from "./merge.ts";
 import type { EngineSetting, StageCatalogue } from "./pipeline.ts";
 import { type RawStage, wrongType } from "./pipeline-shape.ts";
@@ -131,7 +131,7 @@ function draftEngine(
   definition: StageDefinition,
   context: DraftContext,
   report: ReportDiagnostic,
-): Pick<StageDraft, "engine" | "engineSpan"> {
+): Pick<StageDraft, "engine" | "engineSpan" | "engineSettingSpans"> {
   if (definition.computes !== true) {
     if (raw.engine !== undefined) {
       report(diagnose("language/unused-engine", { stage: raw.name, type: raw.type }, raw.engine.keySpan));
@@ -157,6 +157,7 @@ function draftEngine(
   return {
     ...(engine === undefined ? {} : { engine: engine as unknown as EngineSetting }),
     ...(span === undefined ? {} : { engineSpan: span }),
+    ...(merged === undefined ? {} : { engineSettingSpans: spansByPath(merged) }),
   };
 }
 
@@ -186,6 +187,6 @@ function engineMap(
   if (node.kind === "scalar" && typeof node.value === "string") {
     return { kind: "map", span: node.span, entries: new Map([["name", { keySpan: entry.keySpan, value: node }]]) };
   }
-  report(wrongType('"engine"', "the name of an engine, or a map with name, threads and precision", node));
+  report(wrongType('"engine"', "the name of an engine, or a map with name, threads, precision and convolution", node));
   return "wrong";
 }

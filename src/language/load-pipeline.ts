@@ -208,6 +208,7 @@ function completeStages(
         params: draft.settings === undefined ? {} : spansByPath(draft.settings),
         inputs: Object.fromEntries([...draft.inputs].map(([port, { span }]) => [port, span])),
         ...(draft.engineSpan === undefined ? {} : { engine: draft.engineSpan }),
+        ...(draft.engineSettingSpans === undefined ? {} : { engineSettings: draft.engineSettingSpans }),
       },
     });
   }

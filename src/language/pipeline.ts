@@ -46,7 +46,9 @@ export type InputSource =
 export interface EngineSetting {
   readonly name: "auto" | "native" | "webgpu" | "wasm" | "cpu";
   readonly threads: number;
-  readonly precision: "float32";
+  readonly precision: "float32" | "bfloat16";
+  /** How 3 x 3 convolutions are computed. */
+  readonly convolution: "auto" | "direct" | "winograd";
 }
 
 export interface StageSpans {
@@ -57,6 +59,8 @@ export interface StageSpans {
   readonly inputs: Readonly<Record<string, Span>>;
   /** Where the engine was chosen, for the stage or the whole pipeline; absent where the default holds. */
   readonly engine?: Span;
+  /** By setting of the engine (`precision`), where its value was written; absent where no engine was chosen. */
+  readonly engineSettings?: Readonly<Record<string, Span>>;
 }
 
 /** A stage type as the language sees it. */

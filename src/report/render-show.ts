@@ -2,6 +2,7 @@
 import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { OutputRecord, StageRecord } from "../record.ts";
 import { createPalette, type Palette } from "./ansi.ts";
+import { describeEngine } from "./describe-engine.ts";
 import { formatBytes } from "./format-bytes.ts";
 import { formatPlural } from "./format-count.ts";
 import { formatDuration } from "./format-duration.ts";
@@ -62,9 +63,7 @@ function facts(record: StageRecord, folder: string | undefined): string[] {
   return [
     ...(folder === undefined ? [] : [`results in ${folder}/`]),
     ...(record.outcome === "skipped" ? [] : [`took ${formatDuration(record.durationMs)}`]),
-    ...(engine === undefined
-      ? []
-      : [`engine ${engine.name} ${engine.version}, ${formatPlural(engine.threads, "thread")}, ${engine.precision}`]),
+    ...(engine === undefined ? [] : [`engine ${describeEngine(engine)}`]),
     ...(fingerprint === undefined ? [] : [`fingerprint ${fingerprint.slice(0, 16)}`]),
   ];
 }

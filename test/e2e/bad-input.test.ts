@@ -60,6 +60,13 @@ describe("what is wrong before anything runs ends with 2 and a frame at the line
       /native/,
       { TFPIPE_HOME: "/nonexistent" },
     ],
+    [
+      "a precision that the engine does not have",
+      "engine: { name: wasm, threads: 1 }",
+      "engine: { name: wasm, threads: 1, precision: bfloat16 }",
+      /the wasm engine cannot do bfloat16 arithmetic; native can/,
+      {},
+    ],
     ["a split fraction of 0", "valid: 0.25", "valid: 0", /fractions/, {}],
     [
       "class names that do not fit",

@@ -5,6 +5,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import type { App } from "../../src/cli/app.ts";
+import type { OpenedPipeline } from "../../src/cli/open-pipeline.ts";
+import { resolveEngines } from "../../src/cli/resolve-engines.ts";
+import { createEngineTools } from "../../src/compose-engines.ts";
 import { catalog } from "../../src/diagnostics/catalog.ts";
 import { diagnose } from "../../src/diagnostics/diagnostic.ts";
 import { renderDiagnostics } from "../../src/diagnostics/render-diagnostic.ts";
@@ -22,6 +26,9 @@ const options: Readonly<Record<string, Partial<LoadOptions>>> = {
   "missing-path": { exists: () => false, overrides: ["data=elsewhere/images.tar.gz", "data=../images.tar.gz"] },
 };
 
+/** Codes that the runner finds when the language has nothing against the file. */
+const FOUND_BY_RUNNER = ["engine-unavailable", "unsupported-on-engine"];
+
 const cases = readdirSync(`${folder}fixtures/language`)
   .filter((name) => name.endsWith(".yaml"))
   .map((name) => name.slice(0, -".yaml".length));
@@ -37,7 +44,7 @@ function load(name: string): LoadResult {
 }
 
 describe("the screen of", () => {
-  test.each(cases.filter((name) => name !== "engine-unavailable"))("language/%s", async (name) => {
+  test.each(cases.filter((name) => !FOUND_BY_RUNNER.includes(name)))("language/%s", async (name) => {
     const result = load(name);
     expect(result.pipeline).toBeUndefined();
     expect(result.diagnostics.map(({ code }) => code)).toContain(`language/${name.split(".")[0]}`);
@@ -57,6 +64,16 @@ describe("the screen of", () => {
     const diagnostic = diagnose("language/engine-unavailable", words, train.spans.engine!);
     const screen = renderDiagnostics([diagnostic], texts, { color: false });
     await expect(screen).toMatchFileSnapshot(`${folder}fixtures/language/engine-unavailable.txt`);
+  });
+
+  test("language/unsupported-on-engine, which the runner finds before anything runs", async () => {
+    const { pipeline, texts } = load("unsupported-on-engine");
+    let screen = "";
+    const app = { engines: createEngineTools({ dist: "" }), err: { write: (text: string) => (screen += text) } };
+    const selected = pipeline!.stages.map(({ name }) => name);
+    const opened = { pipeline, texts, selected } as unknown as OpenedPipeline;
+    expect(await resolveEngines(app as unknown as App, opened, { install: false })).toBeUndefined();
+    await expect(screen).toMatchFileSnapshot(`${folder}fixtures/language/unsupported-on-engine.txt`);
   });
 });
 

@@ -12,7 +12,7 @@ const manifest: KeyManifest = {
   inputs: { train: "aaaa" },
   outputs: { model: "model" },
   env: {},
-  numerics: { engine: "native", version: "TensorFlow 2.18.1", threads: 2, precision: "float32" },
+  numerics: { engine: "native", version: "TensorFlow 2.18.1", threads: 2, precision: "float32", convolution: "auto" },
 };
 const code = { modules: { "stages/train.ts": "1", "src/ml/train.ts": "2" } };
 
@@ -32,6 +32,8 @@ describe("a fingerprint", () => {
       { outputs: {} },
       { env: { A: "1" } },
       { numerics: { ...manifest.numerics!, threads: 1 } },
+      { numerics: { ...manifest.numerics!, precision: "bfloat16" } },
+      { numerics: { ...manifest.numerics!, convolution: "winograd" } },
     ];
     const all = changes.map((change) => fingerprintOf({ ...manifest, ...change }));
     expect(new Set([...all, fingerprintOf(manifest)]).size).toBe(changes.length + 1);
@@ -60,6 +62,12 @@ describe("the difference of two keys", () => {
       { part: "package", name: "sharp", before: "1.0.0", after: "1.0.1" },
       { part: "numerics", name: "threads", before: "2", after: "1" },
     ]);
+  });
+
+  test("tells a key of before there was a choice of convolution from one with a choice", () => {
+    const { convolution: _, ...numerics } = manifest.numerics!;
+    const old = { manifest: { ...manifest, numerics } as KeyManifest, code };
+    expect(diffKeys(old, { manifest, code })).toEqual([{ part: "numerics", name: "convolution", after: "auto" }]);
   });
 
   test("is empty for equal keys", () => {

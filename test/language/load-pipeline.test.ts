@@ -53,7 +53,7 @@ describe("a sound pipeline", () => {
 
   test("gives the default engine to stages that compute, and none to others", () => {
     const engines = loadSound(JOB).stages.flatMap(({ name, engine }) => (engine === undefined ? [] : [[name, engine]]));
-    expect(engines).toEqual([["train", { name: "auto", threads: 2, precision: "float32" }]]);
+    expect(engines).toEqual([["train", { name: "auto", threads: 2, precision: "float32", convolution: "auto" }]]);
   });
 
   test("takes stages in any order", () => {
@@ -80,7 +80,7 @@ describe("the engine", () => {
   const engineOf = (yaml: string) => loadSound(yaml).stages.find(({ name }) => name === "train")!.engine;
 
   test("can be a bare name", () => {
-    expect(engineOf(text("wasm"))).toEqual({ name: "wasm", threads: 2, precision: "float32" });
+    expect(engineOf(text("wasm"))).toEqual({ name: "wasm", threads: 2, precision: "float32", convolution: "auto" });
   });
 
   test("of a stage is laid over that of the pipeline", () => {
@@ -88,6 +88,20 @@ describe("the engine", () => {
       name: "cpu",
       threads: 4,
     });
+  });
+
+  test("has the precision and the convolutions that are asked for, and knows where each was written", () => {
+    const yaml = text("{ precision: bfloat16, convolution: direct }");
+    const { engine, spans } = loadSound(yaml).stages.find(({ name }) => name === "train")!;
+    expect(engine).toEqual({ name: "auto", threads: 2, precision: "bfloat16", convolution: "direct" });
+    const written = Object.entries(spans.engineSettings!).map(([name, { start, end }]) => [
+      name,
+      yaml.slice(start, end),
+    ]);
+    expect(written).toEqual([
+      ["precision", "bfloat16"],
+      ["convolution", "direct"],
+    ]);
   });
 
   test("of the pipeline is judged once, however many stages compute on it", () => {

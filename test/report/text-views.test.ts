@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { KeyDifference } from "../../src/identity/key-manifest.ts";
+import { describeEngine } from "../../src/report/describe-engine.ts";
 import { renderEngines } from "../../src/report/render-engines.ts";
 import { renderFailure } from "../../src/report/render-failure.ts";
 import { renderPlan } from "../../src/report/render-plan.ts";
@@ -122,6 +123,17 @@ const trained = stageRecord("train", "ran", {
   measurements: { imagesPerSecond: 212.345, peakMemoryBytes: 1_234_567_890 },
   warnings: ["the last epoch was the best: more may help"],
   engine: { name: "native", version: "2.18.1", threads: 2, precision: "float32" },
+});
+
+describe("an engine in words", () => {
+  const engine = { name: "native", version: "2.18.1", threads: 1, precision: "bfloat16" };
+  it("names the way of convolutions only where it was chosen, and reads records of before there was a choice", () => {
+    expect(describeEngine(engine)).toBe("native 2.18.1, 1 thread, bfloat16");
+    expect(describeEngine({ ...engine, convolution: "auto" })).toBe("native 2.18.1, 1 thread, bfloat16");
+    expect(describeEngine({ ...engine, convolution: "direct" })).toBe(
+      "native 2.18.1, 1 thread, bfloat16, direct convolutions",
+    );
+  });
 });
 
 describe("show", () => {

@@ -4,6 +4,7 @@
  */
 import type { RunRecord, StageOutcome, StageRecord } from "../../record.ts";
 import { renderDagSvg } from "../dag-svg.ts";
+import { describeEngine } from "../describe-engine.ts";
 import { escapeHtml } from "../escape-html.ts";
 import { formatBytes } from "../format-bytes.ts";
 import { formatPlural } from "../format-count.ts";
@@ -133,13 +134,7 @@ function renderStages({ stages }: RunRecord): string {
 }
 
 function renderEnvironment({ environment, stages }: RunRecord): string {
-  const engines = new Set(
-    stages.flatMap(({ engine }) =>
-      engine === undefined
-        ? []
-        : [`${engine.name} ${engine.version}, ${formatPlural(engine.threads, "thread")}, ${engine.precision}`],
-    ),
-  );
+  const engines = new Set(stages.flatMap(({ engine }) => (engine === undefined ? [] : [describeEngine(engine)])));
   return renderPairs([
     ...[...engines].map((engine) => ["engine", engine] as const),
     ["processor", `${environment.cpu} (${formatPlural(environment.cores, "core")})`],

@@ -1,5 +1,6 @@
 /** One stage of the report: a line that says what happened and why, and what lies behind it when opened. */
 import type { StageOutcome, StageRecord } from "../../record.ts";
+import { describeEngine } from "../describe-engine.ts";
 import { escapeHtml } from "../escape-html.ts";
 import { formatBytes } from "../format-bytes.ts";
 import { formatDuration } from "../format-duration.ts";
@@ -54,9 +55,7 @@ function renderInside(stage: StageRecord): string {
     renderPairs([
       ["reason", stage.reason],
       ...(stage.needs.length === 0 ? [] : [["needs", stage.needs.join(", ")] as const]),
-      ...(engine === undefined
-        ? []
-        : [["engine", `${engine.name} ${engine.version}, ${engine.threads} threads, ${engine.precision}`] as const]),
+      ...(engine === undefined ? [] : [["engine", describeEngine(engine)] as const]),
       ...(stage.fingerprint === undefined ? [] : [["fingerprint", stage.fingerprint.slice(0, 16)] as const]),
     ]),
   ]);

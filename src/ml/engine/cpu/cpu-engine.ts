@@ -5,17 +5,18 @@
  * Between steps the state must survive a checkpoint, whose numbers are float32. So `createEngine` keeps variables in
  * float32 and a resumed training has the bits of an uninterrupted one; `createReferenceEngine` keeps them in double.
  */
-import { type CreateEngine, UnsupportedOnEngine } from "../engine.ts";
+import type { CreateEngine } from "../engine.ts";
 import { openPlainEngine, type PlainEngine } from "../plain/plain-engine.ts";
 import type { Reals } from "../plain/storage.ts";
+import { refuseUnsupportedSettings } from "../unsupported-setting.ts";
 import { multiply } from "./product.ts";
 
 /** Takes and gives doubles where the interface has float32. */
 export type ReferenceEngine = PlainEngine;
 
 /** Computes in double and keeps variables in float32. Ignores `threads` and `folder`. */
-export const createEngine: CreateEngine = async ({ precision }) => {
-  if (precision !== "float32") throw new UnsupportedOnEngine("cpu", `${precision} arithmetic`, []);
+export const createEngine: CreateEngine = async (settings) => {
+  refuseUnsupportedSettings("cpu", settings);
   return openCpuEngine((data) => Float32Array.from(data));
 };
 

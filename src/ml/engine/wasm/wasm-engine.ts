@@ -15,14 +15,15 @@ import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
-import { type CreateEngine, type Shape, UnsupportedOnEngine } from "../engine.ts";
+import type { CreateEngine, Shape } from "../engine.ts";
 import type { ConvolutionInputs } from "../plain/convolution.ts";
 import { openPlainEngine } from "../plain/plain-engine.ts";
 import type { Reals } from "../plain/storage.ts";
+import { refuseUnsupportedSettings } from "../unsupported-setting.ts";
 
 /** `folder` holds the backend's `.wasm` files: the `dist` folder of @tensorflow/tfjs-backend-wasm. */
-export const createEngine: CreateEngine = async ({ precision, folder }) => {
-  if (precision !== "float32") throw new UnsupportedOnEngine("wasm", `${precision} arithmetic`, []);
+export const createEngine: CreateEngine = async ({ folder, ...settings }) => {
+  refuseUnsupportedSettings("wasm", settings);
   const { version, call } = await openKernels(folder);
   return openPlainEngine({
     name: "wasm",
