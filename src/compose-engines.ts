@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  type ContractTable,
   EngineInstallRefused,
   type EngineListing,
   type EngineTest,
@@ -49,17 +50,25 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
     onProgress: EngineTestOptions["onProgress"],
     signal: AbortSignal,
   ): Promise<EngineTest> => {
-    const { contractInProcess } = await import("./ml/engine/contract/contract-process.ts");
-    const report = await contractInProcess({
-      program: join(dist, "contract.js"),
-      engine: entry,
-      threads: TEST_THREADS,
-      onProgress: ({ done, of, topic }) =>
-        onProgress({ phase: `${entry.name}: ${topic}`, done, total: of, unit: "cases" }),
-      signal,
-    });
-    if ("rows" in report) return { ...listing, contract: report };
-    return { ...listing, contract: { ok: false, rows: [], problems: [report.problem], cases: 0, ms: 0 } };
+    const { contractInProcess, contractSettings } = await import("./ml/engine/contract/contract-process.ts");
+    const contracts: ContractTable[] = [];
+    for (const settings of contractSettings(entry.name)) {
+      const report = await contractInProcess({
+        program: join(dist, "contract.js"),
+        engine: entry,
+        threads: TEST_THREADS,
+        settings,
+        onProgress: ({ done, of, topic }) =>
+          onProgress({ phase: `${entry.name}: ${topic}`, done, total: of, unit: "cases" }),
+        signal,
+      });
+      const nothing = { rows: [], cases: 0, ms: 0 };
+      contracts.push({
+        ...settings,
+        ...("rows" in report ? report : { ok: false, ...nothing, problems: [report.problem] }),
+      });
+    }
+    return { ...listing, contracts };
   };
   return {
     resolve({ name, threads, precision, convolution }: EngineSetting) {

@@ -43,11 +43,13 @@ export interface EngineTestOptions {
 }
 
 export interface EngineTest extends EngineListing {
-  /** Of a full test that ran to its end. */
-  readonly contract?: ContractTable;
+  /** Of a full test: one table for each of the engine's settings that change how it computes. */
+  readonly contracts?: readonly ContractTable[];
 }
 
 export interface ContractTable {
+  readonly precision: string;
+  readonly convolution: string;
   readonly ok: boolean;
   readonly rows: readonly {
     readonly op: string;

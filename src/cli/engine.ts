@@ -6,7 +6,7 @@ import { formatDuration } from "../report/format-duration.ts";
 import { renderContract } from "../report/render-contract.ts";
 import { renderEngines } from "../report/render-engines.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
-import { EngineInstallRefused, type EngineListing } from "./engine-tools.ts";
+import { EngineInstallRefused, type EngineListing, type EngineTest } from "./engine-tools.ts";
 import { createProgressLine } from "./progress-line.ts";
 
 export interface EngineListOptions {
@@ -45,16 +45,17 @@ export async function engineTestCommand(
     if (json) app.out.write(`${JSON.stringify(tests)}\n`);
     else {
       app.out.write(`${renderListings(app, tests)}\n`);
-      for (const { name, version, contract } of tests)
-        if (contract !== undefined)
-          app.out.write(
-            `\n${renderContract(`${name} (${version}), ${formatDuration(contract.ms)}`, contract, {
-              color: app.out.color,
-              columns: app.out.columns(),
-            })}\n`,
-          );
+      const style = { color: app.out.color, columns: app.out.columns() };
+      for (const { name, version, contracts = [] } of tests)
+        for (const contract of contracts) {
+          const settings = `${contract.precision}, convolution ${contract.convolution}`;
+          const title = `${name} (${version}), ${settings}, ${formatDuration(contract.ms)}`;
+          app.out.write(`\n${renderContract(title, contract, style)}\n`);
+        }
     }
-    return tests.some(({ selfTest, contract }) => selfTest?.ok === false || contract?.ok === false) ? 4 : 0;
+    const failed = ({ selfTest, contracts = [] }: EngineTest) =>
+      selfTest?.ok === false || contracts.some(({ ok }) => !ok);
+    return tests.some(failed) ? 4 : 0;
   } catch (error) {
     line.end();
     if (app.interrupts.stop.aborted) return 130;

@@ -40,6 +40,8 @@ test("one that fails its self-test is an exit code of 4", async () => {
   expect(printed()).toContain("failed: the loss of step 1 is 3 instead of 1");
 });
 
+const settings = { precision: "float32", convolution: "direct" };
+
 test("a full test prints its table, op by op, and says what does not hold", async () => {
   const rows = [
     row,
@@ -47,10 +49,12 @@ test("a full test prints its table, op by op, and says what does not hold", asyn
     { ...row, op: "maxPool", cases: 6, worstError: 0.25, ok: false },
   ];
   const problems = ["max pooling: never takes padding for the maximum: y: error 0.25 relative to 2, more than 0.00002"];
-  const { app, printed } = appWith([{ ...wasm, contract: { ok: false, rows, problems, cases: 37, ms: 2000 } }]);
+  const { app, printed } = appWith([
+    { ...wasm, contracts: [{ ...settings, ok: false, rows, problems, cases: 37, ms: 2000 }] },
+  ]);
   expect(await engineTestCommand(app, [], { full: true, json: false })).toBe(4);
   expect(printed().slice(printed().indexOf("wasm (4.22.0)"))).toMatchInlineSnapshot(`
-    "wasm (4.22.0), 2.0 s
+    "wasm (4.22.0), float32, convolution direct, 2.0 s
        op       cases  worst error  tolerance
     ✓  conv2d      22       1.1e-6     2.0e-5
     ✓  memory       9         bits          -
@@ -64,10 +68,10 @@ test("a full test prints its table, op by op, and says what does not hold", asyn
 });
 
 test("--json prints one array with the table in it", async () => {
-  const contract = { ok: true, rows: [row], problems: [], cases: 22, ms: 1 };
-  const { app, printed } = appWith([{ ...wasm, contract }]);
+  const contracts = [{ ...settings, ok: true, rows: [row], problems: [], cases: 22, ms: 1 }];
+  const { app, printed } = appWith([{ ...wasm, contracts }]);
   expect(await engineTestCommand(app, [], { full: true, json: true })).toBe(0);
-  expect(JSON.parse(printed())).toEqual([{ ...wasm, contract }]);
+  expect(JSON.parse(printed())).toEqual([{ ...wasm, contracts }]);
 });
 
 test("an engine that does not exist, and one that is not here, are usage errors with a way out", async () => {

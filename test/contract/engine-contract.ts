@@ -1,11 +1,11 @@
 /** Runs the contract suite of `src/ml/engine/contract` under vitest: one test a case. */
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { contractCases } from "../../src/ml/engine/contract/contract.ts";
-import { type ContractCase, FLOAT32_TOLERANCE, Workbench } from "../../src/ml/engine/contract/workbench.ts";
+import { type ContractCase, TOLERANCES, Workbench } from "../../src/ml/engine/contract/workbench.ts";
 import type { Engine, Tensor, Variable } from "../../src/ml/engine/engine.ts";
 
 export interface ContractOptions<E extends Engine> {
-  /** See workbench.ts for what the usual one means. */
+  /** Left out: that of the engine's precision, see workbench.ts. */
   readonly tolerance?: number;
   /** Other tolerances for some ops, by `conv2d` or `conv2dGradient.dfilter`. */
   readonly tolerances?: Readonly<Record<string, number>>;
@@ -20,13 +20,7 @@ export interface ContractOptions<E extends Engine> {
 export function describeEngine<E extends Engine>(
   name: string,
   open: () => Promise<E>,
-  {
-    tolerance = FLOAT32_TOLERANCE,
-    tolerances = {},
-    keepsFloat32 = true,
-    heldUnderneath,
-    read,
-  }: ContractOptions<E> = {},
+  { tolerance, tolerances = {}, keepsFloat32 = true, heldUnderneath, read }: ContractOptions<E> = {},
 ): void {
   describe(`the ${name} engine keeps the contract:`, () => {
     let engine: E;
@@ -45,7 +39,7 @@ export function describeEngine<E extends Engine>(
             Workbench.run(
               {
                 engine,
-                tolerance,
+                tolerance: tolerance ?? TOLERANCES[engine.precision],
                 tolerances,
                 read: async (handle) => read?.(engine, handle) ?? (await engine.download(handle)),
               },

@@ -24,7 +24,7 @@ if ("folder" in found) {
   describeEngine("native with Winograd convolutions", open({ precision: "float32", convolution: "winograd" }), {
     heldUnderneath,
   });
-  describeEngine("native in bfloat16", open({ precision: "bfloat16" }), { heldUnderneath, tolerance: 2e-2 });
+  describeEngine("native in bfloat16", open({ precision: "bfloat16" }), { heldUnderneath });
 } else {
   describe.skip(`the native engine keeps the contract: not checked, ${found.problem} (${found.help})`, () => {
     test("every op", () => {});

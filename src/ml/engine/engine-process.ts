@@ -11,6 +11,8 @@ export interface EngineProgram {
   readonly program: string;
   readonly engine: { readonly name: EngineName; readonly folder: string };
   readonly threads: number;
+  /** What else the program takes. */
+  readonly arguments?: readonly string[];
   /** A library that hangs is as unfit as one that crashes. */
   readonly timeoutMs: number;
   readonly onLine: (line: unknown) => void;
@@ -22,12 +24,16 @@ export function runEngineProgram(options: EngineProgram): Promise<string | undef
   const { program, engine, threads, timeoutMs, onLine, signal } = options;
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const child = spawn(process.execPath, [program, engine.name, String(threads), engine.folder], {
-      env: { ...process.env, ...nativeEnvironment(threads) },
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: timeoutMs,
-      killSignal: "SIGKILL",
-    });
+    const child = spawn(
+      process.execPath,
+      [program, engine.name, String(threads), engine.folder, ...(options.arguments ?? [])],
+      {
+        env: { ...process.env, ...nativeEnvironment(threads) },
+        stdio: ["ignore", "pipe", "pipe"],
+        timeout: timeoutMs,
+        killSignal: "SIGKILL",
+      },
+    );
     const kill = () => child.kill("SIGKILL");
     signal?.addEventListener("abort", kill, { once: true });
     let rest = "";

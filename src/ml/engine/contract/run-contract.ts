@@ -2,7 +2,7 @@
 import type { Engine } from "../engine.ts";
 import { ContractBroken } from "./check.ts";
 import { contractCases } from "./contract.ts";
-import { type ContractCase, FLOAT32_TOLERANCE, type Measure, Workbench } from "./workbench.ts";
+import { type ContractCase, type Measure, TOLERANCES, Workbench } from "./workbench.ts";
 
 /** One row of the table: an op such as `conv2dGradient.dx`, or a topic whose promises are kept or not, such as `memory`. */
 export interface ContractRow {
@@ -53,7 +53,7 @@ export async function runContract(
     let problem: string | undefined;
     try {
       const read = (handle: Parameters<Engine["download"]>[0]) => engine.download(handle);
-      await Workbench.run({ engine, tolerance: FLOAT32_TOLERANCE, read }, body, onMeasure);
+      await Workbench.run({ engine, tolerance: TOLERANCES[engine.precision], read }, body, onMeasure);
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);
       if (!(error instanceof ContractBroken)) problem = `it failed: ${problem}`;

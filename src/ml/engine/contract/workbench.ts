@@ -6,7 +6,7 @@
  * products with random signs lose one or two digits more, in an order that each engine chooses: 2e-5 holds for all,
  * while a wrong pad, a biased variance or a swapped axis is off by 1e-2 and more.
  */
-import type { Engine, Saved, Tensor, Variable } from "../engine.ts";
+import type { Engine, NumericPrecision, Saved, Tensor, Variable } from "../engine.ts";
 import { ContractBroken, checkEqual } from "./check.ts";
 import { draw } from "./draw.ts";
 import { type NamedEngine, nameOps } from "./op-names.ts";
@@ -36,7 +36,8 @@ export interface ContractCase {
   readonly body: (bench: Workbench) => Promise<void>;
 }
 
-export const FLOAT32_TOLERANCE = 2e-5;
+/** By precision. bfloat16 has 8 significant bits: each factor is off by up to 2e-3, and sums of many average that out. */
+export const TOLERANCES: Readonly<Record<NumericPrecision, number>> = { float32: 2e-5, bfloat16: 2e-2 };
 
 /** Below this, magnitudes are cancellations of values of order one, and errors are counted against it instead. */
 const SMALLEST_SCALE = 0.1;
