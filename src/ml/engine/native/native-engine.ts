@@ -26,24 +26,11 @@ import type {
 import { refuseUnsupportedSettings } from "../unsupported-setting.ts";
 import { loadBinding, type OpAttribute } from "./binding.ts";
 import { groupNormBackward, groupNormForward } from "./group-norm.ts";
-import { cropped, NativeConvolution, paddedShape } from "./native-convolution.ts";
+import { NativeConvolution } from "./native-convolution.ts";
 import { type Format, NativeMemory } from "./native-memory.ts";
+import { NativePooling } from "./native-pooling.ts";
 import { NativeUpdates } from "./native-updates.ts";
-import {
-  attribute,
-  BFLOAT16,
-  BIAS,
-  EMPTY,
-  FLOAT,
-  INT64,
-  LABELS,
-  NHWC,
-  NONE,
-  POSITIONS_INT32,
-  POSITIONS_INT64,
-  TensorflowOps,
-} from "./tensorflow-ops.ts";
-import { planWindow, type Window } from "./window.ts";
+import { attribute, BFLOAT16, BIAS, FLOAT, LABELS, NHWC, NONE, TensorflowOps } from "./tensorflow-ops.ts";
 
 export { nativeEnvironment } from "./binding.ts";
 
@@ -55,18 +42,15 @@ export const createEngine: CreateEngine = async (options: EngineOptions) => {
   return new NativeEngine(new TensorflowOps(loadBinding(folder, threads)), format, convolution);
 };
 
-/** Above so many elements positions of maxima do not fit 32 bits. */
-const INT32_POSITIONS = 2 ** 31 - 1;
-
 class NativeEngine implements Engine {
   readonly name = "native";
   readonly version: string;
   readonly precision: NumericPrecision;
   readonly #ops: TensorflowOps;
-  readonly #gpu: boolean;
   readonly #memory: NativeMemory;
   readonly #updates: NativeUpdates;
   readonly #convolution: NativeConvolution;
+  readonly #pooling: NativePooling;
   /** Of what goes into convolutions and products. */
   readonly #format: Format;
   readonly #attributes = new Map<string, readonly OpAttribute[]>();
@@ -79,7 +63,7 @@ class NativeEngine implements Engine {
     this.#format = format;
     this.precision = format === FLOAT ? "float32" : "bfloat16";
     this.version = `TensorFlow ${ops.binding.TF_Version}`;
-    this.#gpu = ops.binding.isUsingGpuDevice();
+    this.#pooling = new NativePooling(ops, this.#memory, ops.binding.isUsingGpuDevice());
   }
 
   // -- memory ---------------------------------------------------------------------------------------------------------
@@ -255,71 +239,20 @@ class NativeEngine implements Engine {
     return this.#memory.tensor(this.#ops.reshape(this.#memory.plain(x), shape), shape, x.dtype);
   }
 
-  /** On the CPU positions are kept for the gradient: TensorFlow's plain MaxPoolGrad searches them again, seven times slower. */
   maxPool(x: Tensor, geometry: PoolGeometry): Tensor {
-    const window = poolWindow(x, geometry);
-    const input = this.#padded(x, window, Number.NEGATIVE_INFINITY);
-    const attributes = this.#poolAttributes(geometry, window);
-    const [y, argmax] = this.#gpu
-      ? this.#ops.binding.executeOp("MaxPool", [...attributes, NHWC], [input], 1)
-      : this.#ops.binding.executeOp("MaxPoolWithArgmax", [...attributes, ...positions(x.shape, window)], [input], 2);
-    if (window.pad !== undefined) this.#ops.free(input);
-    return this.#memory.tensor(y!.id, y!.shape, "float32", { argmax: argmax?.id });
+    return this.#pooling.max(x, geometry);
   }
 
   maxPoolGradient(dy: Tensor, x: Tensor, y: Tensor, geometry: PoolGeometry): Tensor {
-    const ops = this.#ops;
-    const window = poolWindow(x, geometry);
-    const attributes = this.#poolAttributes(geometry, window);
-    const { argmax } = this.#memory.own(y);
-    const gradient = this.#memory.plain(dy);
-    let dx: number;
-    if (argmax === undefined) {
-      const input = this.#padded(x, window, Number.NEGATIVE_INFINITY);
-      dx = ops.one("MaxPoolGrad", [...attributes, NHWC], input, this.#memory.plain(y), gradient);
-      if (window.pad !== undefined) ops.free(input);
-    } else {
-      // The op reads nothing of its first input but the shape.
-      const like = ops.one("Empty", EMPTY, ops.ints(paddedShape(x.shape, window)));
-      const narrow = fitsInt32(x.shape, window);
-      const at = narrow ? ops.cast(argmax, INT64) : argmax;
-      dx = ops.one("MaxPoolGradWithArgmax", [...attributes, ...POSITIONS_INT64], like, gradient, at);
-      ops.free(like);
-      if (narrow) ops.free(at);
-    }
-    return this.#memory.tensor(cropped(ops, dx, x.shape, window), x.shape);
+    return this.#pooling.maxGradient(dy, x, y, geometry);
   }
 
   adaptiveAveragePool(x: Tensor, size: number): Tensor {
-    const [n, height, width, channels] = x.shape as readonly [number, number, number, number];
-    const shape = [n, size, size, channels];
-    if (size === 1) {
-      const { layout } = this.#memory.own(x);
-      const mean = this.#ops.reduce(
-        "Mean",
-        this.#memory.held(x, layout, FLOAT),
-        layout === "NHWC" ? [1, 2] : [0, 1],
-        false,
-      );
-      return this.#memory.tensor(this.#ops.freeing(this.#ops.reshape(mean, shape), mean), shape);
-    }
-    const weights = this.#poolingWeights(height, width, size);
-    const rows = this.#ops.reshape(this.#memory.plain(x), [n, height * width, channels]);
-    const pooled = this.#ops.freeing(this.#ops.batchMatMul(weights, rows, false), rows);
-    return this.#memory.tensor(this.#ops.freeing(this.#ops.reshape(pooled, shape), pooled), shape);
+    return this.#pooling.average(x, size);
   }
 
   adaptiveAveragePoolGradient(dy: Tensor, inputShape: Shape): Tensor {
-    const [n, height, width, channels] = inputShape as readonly [number, number, number, number];
-    const size = dy.shape[1]!;
-    if (size === 1) {
-      const share = this.#ops.multiply(this.#memory.plain(dy), this.#ops.scalar(1 / (height * width)));
-      return this.#memory.tensor(this.#ops.freeing(this.#ops.broadcast(share, inputShape), share), inputShape);
-    }
-    const weights = this.#poolingWeights(height, width, size);
-    const cells = this.#ops.reshape(this.#memory.plain(dy), [n, size * size, channels]);
-    const spread = this.#ops.freeing(this.#ops.batchMatMul(weights, cells, true), cells);
-    return this.#memory.tensor(this.#ops.freeing(this.#ops.reshape(spread, inputShape), spread), inputShape);
+    return this.#pooling.averageGradient(dy, inputShape);
   }
 
   // -- dense and loss -------------------------------------------------------------------------------------------------
@@ -431,24 +364,6 @@ class NativeEngine implements Engine {
     this.#updates.average(average, value, share);
   }
 
-  // -- windows --------------------------------------------------------------------------------------------------------
-
-  /** `x` with the rows its window wants: then the caller's to free. */
-  #padded(x: Tensor, { pad }: Window, value: number): number {
-    const id = this.#memory.plain(x);
-    return pad === undefined
-      ? id
-      : this.#ops.one("PadV2", NONE, id, this.#ops.paddings(...pad), this.#ops.scalar(value));
-  }
-
-  #poolAttributes({ size, stride }: PoolGeometry, { mode }: Window): readonly OpAttribute[] {
-    return this.#remember(`pool ${size} ${stride} ${mode}`, () => [
-      attribute.int("ksize", [1, size, size, 1]),
-      attribute.int("strides", [1, stride, stride, 1]),
-      attribute.string("padding", mode),
-    ]);
-  }
-
   #normAttributes(training: boolean, epsilon: number, momentum: number | undefined): readonly OpAttribute[] {
     return this.#remember(`norm ${training} ${epsilon} ${momentum}`, () => [
       NHWC,
@@ -466,38 +381,4 @@ class NativeEngine implements Engine {
     this.#attributes.set(key, made);
     return made;
   }
-
-  /** [size size, height width]: row i averages the pixels of cell i. */
-  #poolingWeights(height: number, width: number, size: number): number {
-    return this.#ops.floats(`cells ${height} ${width} ${size}`, [size * size, height * width], () => {
-      const weights = new Float32Array(size * size * height * width);
-      for (let cell = 0; cell < size * size; cell++) {
-        const [top, bottom] = cellRange(Math.floor(cell / size), height, size);
-        const [left, right] = cellRange(cell % size, width, size);
-        const share = 1 / ((bottom - top) * (right - left));
-        for (let row = top; row < bottom; row++) {
-          weights.fill(share, (cell * height + row) * width + left, (cell * height + row) * width + right);
-        }
-      }
-      return weights;
-    });
-  }
-}
-
-function poolWindow(x: Tensor, { size, stride, padding }: PoolGeometry): Window {
-  return planWindow(x.shape[1]!, x.shape[2]!, size, size, stride, padding);
-}
-
-/** The positions of maxima: int32 is found three times as fast as int64. */
-function positions(shape: Shape, window: Window): readonly OpAttribute[] {
-  return fitsInt32(shape, window) ? POSITIONS_INT32 : POSITIONS_INT64;
-}
-
-function fitsInt32(shape: Shape, window: Window): boolean {
-  return paddedShape(shape, window).reduce((a, b) => a * b, 1) <= INT32_POSITIONS;
-}
-
-/** Rows floor(i size / cells) to ceil((i + 1) size / cells), exclusive. */
-function cellRange(index: number, size: number, cells: number): readonly [number, number] {
-  return [Math.floor((index * size) / cells), Math.ceil(((index + 1) * size) / cells)];
 }
