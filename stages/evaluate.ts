@@ -75,6 +75,7 @@ export const evaluate = defineStage<EvaluateParams, Engine>({
         engine,
         network,
         source,
+        averageFlips: params.averageFlips ?? false,
         async beforeBatch() {
           await eventLoopTurn();
           ctx.signal.throwIfAborted();

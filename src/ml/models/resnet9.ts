@@ -1,7 +1,8 @@
 /**
  * ResNet-9, the small residual network for 32-pixel images that trains in minutes (Page 2018, "How to train your ResNet",
  * for the DAWNBench competition): a 3x3 stem and three 3x3 layers that double the channels and halve the image, two of
- * them with a residual pair behind, then the maximum over the map, one linear layer, and an eighth of the logits.
+ * them with a residual pair behind, then the maximum over the map, one linear layer, and an eighth of the logits. As in
+ * his last part ("Bag of tricks"), a layer halves the image before its norm, which then has a quarter of the work.
  */
 import type { Layer } from "../nn/layer.ts";
 import { type ArchitectureSpec, RESNET9_WIDTH } from "./architecture.ts";
@@ -34,8 +35,8 @@ function stage(name: string, inChannels: number, residual: boolean): Layer[] {
   const [conv, norm, relu] = convolution(name, inChannels, channels);
   return [
     conv!,
-    norm!,
     { type: "maxPool", name: `${name}.pool`, geometry: { size: 2, stride: 2, padding: 0 } },
+    norm!,
     relu!,
     ...(residual
       ? [

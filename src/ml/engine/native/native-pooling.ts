@@ -5,10 +5,9 @@
 import type { PoolGeometry, Shape, Tensor } from "../engine.ts";
 import type { OpAttribute } from "./binding.ts";
 import { cropped, paddedShape } from "./native-convolution.ts";
-import type { NativeMemory, NativeTensor } from "./native-memory.ts";
+import type { Format, NativeMemory, NativeTensor } from "./native-memory.ts";
 import {
   attribute,
-  EMPTY,
   FLOAT,
   INT64,
   NHWC,
@@ -42,7 +41,9 @@ export class NativePooling {
       ? this.#ops.binding.executeOp("MaxPool", [...attributes, NHWC], [input], 1)
       : this.#ops.binding.executeOp("MaxPoolWithArgmax", [...attributes, ...positions(x.shape, window)], [input], 2);
     this.#ops.free(input);
-    return this.#memory.tensor(y!.id, y!.shape, "float32", { argmax: argmax?.id });
+    const { format } = this.#memory.own(x);
+    const id = format === FLOAT ? y!.id : this.#ops.freeing(this.#ops.cast(y!.id, format), y!.id);
+    return this.#memory.tensor(id, y!.shape, "float32", { argmax: argmax?.id, format });
   }
 
   maxGradient(dy: Tensor, x: Tensor, y: Tensor, geometry: PoolGeometry): NativeTensor {
@@ -50,22 +51,22 @@ export class NativePooling {
     const window = poolWindow(x, geometry);
     const attributes = poolAttributes(geometry, window);
     const { argmax } = this.#memory.own(y);
-    const gradient = this.#memory.plain(dy);
-    let dx: number;
     if (argmax === undefined) {
       const input = this.#input(x, window);
-      dx = ops.one("MaxPoolGrad", [...attributes, NHWC], input, this.#memory.plain(y), gradient);
-      ops.free(input);
-    } else {
-      // The op reads nothing of its first input but the shape.
-      const like = ops.one("Empty", EMPTY, ops.ints(paddedShape(x.shape, window)));
-      const narrow = fitsInt32(x.shape, window);
-      const at = narrow ? ops.cast(argmax, INT64) : argmax;
-      dx = ops.one("MaxPoolGradWithArgmax", [...attributes, ...POSITIONS_INT64], like, gradient, at);
-      ops.free(like);
-      if (narrow) ops.free(at);
+      const parts = [input, this.#memory.plain(y), this.#memory.plain(dy)];
+      const dx = ops.freeing(ops.one("MaxPoolGrad", [...attributes, NHWC], ...parts), input);
+      return this.#memory.tensor(cropped(ops, dx, x.shape, window), x.shape);
     }
-    return this.#memory.tensor(cropped(ops, dx, x.shape, window), x.shape);
+    const { format } = this.#memory.own(x);
+    // The op reads nothing of its first input but the shape.
+    const like = ops.one("Empty", emptyOf(format), ops.ints(paddedShape(x.shape, window)));
+    const narrow = fitsInt32(x.shape, window);
+    const at = narrow ? ops.cast(argmax, INT64) : argmax;
+    const gradient = this.#memory.held(dy, "NHWC", format);
+    const dx = ops.one("MaxPoolGradWithArgmax", [...attributes, ...POSITIONS_INT64], like, gradient, at);
+    ops.free(like);
+    if (narrow) ops.free(at);
+    return this.#memory.tensor(cropped(ops, dx, x.shape, window), x.shape, "float32", { format });
   }
 
   average(x: Tensor, size: number): NativeTensor {
@@ -129,6 +130,10 @@ export class NativePooling {
       return weights;
     });
   }
+}
+
+function emptyOf(format: Format): readonly OpAttribute[] {
+  return [attribute.type("dtype", format), attribute.bool("init", false)];
 }
 
 function poolAttributes({ size, stride }: PoolGeometry, { mode }: Window): readonly OpAttribute[] {

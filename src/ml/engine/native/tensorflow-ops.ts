@@ -34,10 +34,6 @@ export const VARIABLE: readonly OpAttribute[] = [{ name: "dtype", type: ATTR_TYP
 export const UNLOCKED: OpAttribute = { name: "use_locking", type: ATTR_BOOL, value: false };
 export const LABELS: OpAttribute = { name: "Tlabels", type: ATTR_TYPE, value: INT32 };
 export const PADDINGS: OpAttribute = { name: "Tpaddings", type: ATTR_TYPE, value: INT32 };
-export const EMPTY: readonly OpAttribute[] = [
-  { name: "dtype", type: ATTR_TYPE, value: FLOAT },
-  { name: "init", type: ATTR_BOOL, value: false },
-];
 const WHOLE_BATCH: OpAttribute = { name: "include_batch_in_index", type: ATTR_BOOL, value: true };
 export const POSITIONS_INT32: readonly OpAttribute[] = [
   { name: "Targmax", type: ATTR_TYPE, value: INT32 },
