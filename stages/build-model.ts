@@ -28,6 +28,11 @@ export const buildModel = defineStage<BuildModelParams>({
       description:
         "Weights to start from: another stage's model, or the path of a .safetensors file with torchvision's names.",
     },
+    images: {
+      kind: "dataset",
+      optional: true,
+      description: "The images that `whitenPatches` takes patches of: those to train on, normalized.",
+    },
   },
   outputs: {
     model: {
@@ -57,6 +62,7 @@ export const buildModel = defineStage<BuildModelParams>({
         message: "`newHead` is about loaded weights, and none are connected",
         help: "connect `inputs: { weights: ./weights.safetensors }`, or remove `newHead`",
       });
+    problems.push(...whiteningProblems(params, inputs));
     return problems.length > 0 ? problems : weightsProblems(params, inputs.weights);
   },
 
@@ -109,15 +115,68 @@ export const buildModel = defineStage<BuildModelParams>({
         throw asStageFailure(error, ["PretrainedStateError"]);
       }
     };
-    const state = inputs.weights === undefined ? initialState(description, params.seed) : loadState(inputs.weights);
+    const whiten = async (state: ReturnType<typeof initialState>, images: NonNullable<typeof inputs.images>) => {
+      const { openDataset } = await import("../src/ml/data/dataset.ts");
+      const { firstConvolution, whitenPatches } = await import("../src/ml/models/patch-whitening.ts");
+      const dataset = openDataset(images);
+      try {
+        if (dataset.channels !== description.imageChannels)
+          throw new StageFailure(
+            `the images have ${dataset.channels} channels, and the model takes ${description.imageChannels}`,
+            `set \`imageChannels: ${dataset.channels}\``,
+          );
+        return whitenPatches(state, firstConvolution(description.layers)!, dataset);
+      } finally {
+        dataset.close();
+      }
+    };
+    const drawn = inputs.weights === undefined ? initialState(description, params.seed) : loadState(inputs.weights);
+    const state = inputs.images === undefined ? drawn : await whiten(drawn, inputs.images);
     writeModelFiles(outputs.model!.folder, { spec, state });
     writeFileSync(join(outputs.layers!.folder, "layers.txt"), layers);
   },
 });
 
 /** What is kept as `architecture.json`: everything but how the weights came about and how the table was drawn. */
-function specOf({ seed: _, newHead: __, imageSize: ___, ...spec }: BuildModelParams): ArchitectureSpec {
+function specOf({
+  seed: _,
+  newHead: __,
+  imageSize: ___,
+  whitenPatches: ____,
+  ...spec
+}: BuildModelParams): ArchitectureSpec {
   return spec;
+}
+
+function whiteningProblems(
+  { whitenPatches = false }: BuildModelParams,
+  { images, weights }: CheckContext<BuildModelParams>["inputs"],
+): StageProblem[] {
+  if (whitenPatches && images === undefined)
+    return [
+      {
+        path: ["with", "whitenPatches"],
+        message: "`whitenPatches` takes patches of images, and none are connected",
+        help: "connect `inputs: { images: normalize.train }`, or remove `whitenPatches`",
+      },
+    ];
+  if (!whitenPatches && images !== undefined)
+    return [
+      {
+        path: ["inputs", "images"],
+        message: "the images are there for `whitenPatches`, which is not set",
+        help: "set `whitenPatches: true`, or remove the input",
+      },
+    ];
+  if (images !== undefined && weights !== undefined)
+    return [
+      {
+        path: ["with", "whitenPatches"],
+        message: "`whitenPatches` would replace the first filters of the weights that are connected",
+        help: "remove one of the inputs `images` and `weights`",
+      },
+    ];
+  return [];
 }
 
 function weightsProblems(params: CheckContext<BuildModelParams>["params"], weights: Facts | undefined): StageProblem[] {

@@ -75,6 +75,10 @@ export interface BuildModelParams {
    */
   newHead: boolean;
   /**
+   * With `images` connected: starts the first convolution's filters as the principal components of the images' patches, each and its negative, instead of at random (input patch whitening). Needs a norm behind it to scale them. Left out, all filters are drawn.
+   */
+  whitenPatches?: boolean;
+  /**
    * Height and width of the images for which the layer table (the output `layers`) shows shapes and MACs. The model does not depend on it.
    */
   imageSize: number;

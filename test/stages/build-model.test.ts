@@ -238,6 +238,22 @@ describe("checking", () => {
   test("a new head needs weights to belong to", () => {
     expect(check({ ...small, newHead: true })[0]).toMatchObject({ path: ["with", "newHead"] });
   });
+
+  test("whitened patches need images and nothing else to start from, and images need a use", () => {
+    const images = { channels: 3, height: 32, width: 32 };
+    expect(check({ ...small, whitenPatches: true }, { images })).toEqual([]);
+    expect(check({ ...small, whitenPatches: true })).toEqual([
+      expect.objectContaining({
+        path: ["with", "whitenPatches"],
+        message: expect.stringContaining("none are connected"),
+      }),
+    ]);
+    expect(check(small, { images })).toEqual([expect.objectContaining({ path: ["inputs", "images"] })]);
+    expect(check({ ...small, whitenPatches: true }, { images, weights: {} })[0]).toMatchObject({
+      path: ["with", "whitenPatches"],
+      message: expect.stringContaining("would replace the first filters"),
+    });
+  });
 });
 
 test("describes its model before it runs", () => {
