@@ -18,6 +18,7 @@ export interface ModelReference {
     readonly replace_stride_with_dilation?: readonly boolean[];
     readonly zero_init_residual?: boolean;
     readonly dropout?: number;
+    readonly width?: number;
   };
   readonly input: readonly number[];
   readonly labels?: readonly number[];
@@ -30,17 +31,20 @@ export interface ModelReference {
   /** null where there is no bn1 (VGG). */
   readonly running_mean_bn1_after?: readonly number[] | null;
   readonly running_var_bn1_after?: readonly number[] | null;
+  /** Of every batch norm, by name, where the file has them all. */
+  readonly running_after?: Readonly<Record<string, readonly number[]>>;
   readonly sgd?: { readonly lr: number; readonly momentum: number; readonly losses: readonly number[] };
 }
 
 export function specOf({ arch, options }: ModelReference): ArchitectureSpec {
-  const { replace_stride_with_dilation: dilation, zero_init_residual: zeroInit, dropout } = options ?? {};
+  const { replace_stride_with_dilation: dilation, zero_init_residual: zeroInit, dropout, width } = options ?? {};
   return {
     architecture: arch as ArchitectureName,
     numClasses: 10,
     ...(dilation !== undefined && { replaceStrideWithDilation: dilation }),
     ...(zeroInit !== undefined && { zeroInitResidual: zeroInit }),
     ...(dropout !== undefined && { dropout }),
+    ...(width !== undefined && { width }),
   };
 }
 
@@ -129,6 +133,8 @@ export interface TrainingFigures {
   /** Of bn1, where there is one. */
   readonly runningMean: Float64Array | undefined;
   readonly runningVariance: Float64Array | undefined;
+  /** Of those that `running_after` names. */
+  readonly running: ReadonlyMap<string, Float64Array>;
 }
 
 export async function evalLogits(filled: Filled, reference: ModelReference): Promise<Float64Array> {
@@ -154,6 +160,11 @@ export async function trainingFigures(filled: Filled, reference: ModelReference)
     gradientNorms: new Map(await Promise.all(norms.map(async ([name, norm]) => [name, await norm] as const))),
     runningMean: hasBn1(reference) ? await filled.read("bn1.running_mean") : undefined,
     runningVariance: hasBn1(reference) ? await filled.read("bn1.running_var") : undefined,
+    running: new Map(
+      await Promise.all(
+        Object.keys(reference.running_after ?? {}).map(async (name) => [name, await filled.read(name)] as const),
+      ),
+    ),
   };
   engine.dispose(images, labels, logits, loss, dlogits);
   return figures;

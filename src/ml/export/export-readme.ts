@@ -12,7 +12,7 @@ export function safetensorsReadme(architecture: string, spec: ArchitectureSpec, 
   return text([
     `# ${architecture}, for PyTorch`,
     "",
-    "`model.safetensors` is a state dict: torchvision's names, PyTorch's layouts, float32.",
+    `\`model.safetensors\` is a state dict: ${spec.architecture === "resnet9" ? "the names of the modules below (torchvision has no ResNet-9)" : "torchvision's names"}, PyTorch's layouts, float32.`,
     "",
     "```python",
     "import torch, torchvision",
