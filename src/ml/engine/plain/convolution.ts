@@ -2,6 +2,7 @@
 import type { ConvGeometry, Shape } from "../engine.ts";
 import { type Multiply, transpose } from "./matrix.ts";
 import { addPatches, forEachChunk, gatherColumns, gatherPatches, planPatches, scatterColumns } from "./patches.ts";
+import { convolutionShape } from "./shapes.ts";
 import { type Reals, zerosLike } from "./storage.ts";
 
 /** What a convolution reads: x [n, h, w, cin] and filter [kh, kw, cin/groups, cout]. */
@@ -29,16 +30,29 @@ export function conv2d({ x, xShape, filter, filterShape, geometry }: Convolution
   return y;
 }
 
-/** dfilter' = dy' patches, summed over chunks; dpatches = dy filter', added back to the pixels they came from. */
+/** What gradients are made of. */
+export interface ConvolutionParts {
+  readonly multiply: Multiply;
+  /** A forward convolution quicker than the one by patches; undefined where it cannot do this one. */
+  readonly convolve?: (inputs: ConvolutionInputs) => Reals | undefined;
+}
+
+/**
+ * dfilter' = dy' patches, summed over chunks; dpatches = dy filter', added back to the pixels they came from, unless a
+ * quick forward convolution of dy gives them.
+ */
 export function conv2dGradient(
   dy: Reals,
-  { x, xShape, filter, filterShape, geometry }: ConvolutionInputs,
+  inputs: ConvolutionInputs,
   wantInput: boolean,
-  multiply: Multiply,
+  parts: ConvolutionParts,
 ): { readonly dx: Reals | undefined; readonly dfilter: Reals } {
+  const { x, xShape, filter, filterShape, geometry } = inputs;
+  const { multiply } = parts;
   const plan = planPatches(xShape, filterShape, geometry);
   const { depth, cout, coutGroup } = plan;
-  const dx = wantInput ? zerosLike(x, x.length) : undefined;
+  const convolved = wantInput ? inputGradient(dy, inputs, parts) : undefined;
+  const dx = convolved === undefined && wantInput ? zerosLike(x, x.length) : undefined;
   const dfilter = zerosLike(x, filter.length);
   for (let group = 0; group < geometry.groups; group++) {
     const first = group * coutGroup;
@@ -54,5 +68,30 @@ export function conv2dGradient(
     });
     scatterColumns(transpose(dweightsT, coutGroup, depth), dfilter, cout, 0, depth, first, coutGroup);
   }
-  return { dx, dfilter };
+  return { dx: convolved ?? dx, dfilter };
+}
+
+/** With stride 1: dy convolved with the filter turned by half a turn, channels in and out exchanged. */
+function inputGradient(
+  dy: Reals,
+  { xShape, filter, filterShape, geometry }: ConvolutionInputs,
+  { convolve }: ConvolutionParts,
+): Reals | undefined {
+  const { stride, padding, dilation, groups } = geometry;
+  const [kh, kw, cin, cout] = filterShape as readonly [number, number, number, number];
+  const turned = dilation * (kh - 1) - padding;
+  if (convolve === undefined || stride !== 1 || groups !== 1 || kh !== kw || turned < 0) return undefined;
+  const dyShape = convolutionShape(xShape, filterShape, geometry);
+  const exchanged = zerosLike(filter, filter.length);
+  for (let tap = 0; tap < kh * kw; tap++) {
+    const part = filter.subarray(tap * cin * cout, (tap + 1) * cin * cout);
+    exchanged.set(transpose(part, cin, cout), (kh * kw - 1 - tap) * cin * cout);
+  }
+  return convolve({
+    x: dy,
+    xShape: dyShape,
+    filter: exchanged,
+    filterShape: [kh, kw, cout, cin],
+    geometry: { ...geometry, padding: turned },
+  });
 }

@@ -8,6 +8,8 @@ import { convolutionShape, imageShape } from "./shapes.ts";
 import { type Reals, zerosLike } from "./storage.ts";
 
 const CHUNK_ELEMENTS = 1 << 20;
+/** From so many on, channels are copied at once: fewer are quicker one by one. */
+const COPIED_CHANNELS = 48;
 
 export interface PatchPlan {
   readonly geometry: ConvGeometry;
@@ -51,7 +53,8 @@ export function gatherPatches(x: Reals, plan: PatchPlan, group: number, from: nu
   if (plan.isInput) return x.subarray(from * depth, (from + count) * depth);
   const patches = zerosLike(x, count * depth);
   forEachTap(plan, group, from, count, (patch, input) => {
-    for (let c = 0; c < cinGroup; c++) patches[patch + c] = x[input + c]!;
+    if (cinGroup >= COPIED_CHANNELS) patches.set(x.subarray(input, input + cinGroup), patch);
+    else for (let c = 0; c < cinGroup; c++) patches[patch + c] = x[input + c]!;
   });
   return patches;
 }

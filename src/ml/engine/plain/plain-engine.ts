@@ -11,6 +11,7 @@ import type { Multiply } from "./matrix.ts";
 import * as normalisation from "./normalisation.ts";
 import * as pointwise from "./pointwise.ts";
 import * as pooling from "./pooling.ts";
+import { reachedTaps } from "./reached-taps.ts";
 import { checkChannels, checkSameShape, convolutionShape, elementsOf, imageShape, maxPoolShape } from "./shapes.ts";
 import { type Reals, Storage, type TensorData } from "./storage.ts";
 import { adamUpdate, averageUpdate, rmspropUpdate, sgdUpdate } from "./update.ts";
@@ -89,13 +90,17 @@ export function openPlainEngine(parts: PlainEngineParts): PlainEngine {
 
     conv2d(x, filter, geometry) {
       const shape = convolutionShape(x.shape, filter.shape, geometry);
-      const inputs = convolution(x, filter, geometry);
+      const whole = convolution(x, filter, geometry);
+      const inputs = reachedTaps(whole)?.inputs ?? whole;
       return make(parts.convolve?.(inputs) ?? conv2d(inputs, multiply), shape);
     },
     conv2dGradient(dy, x, filter, geometry, wantInput) {
       checkSameShape("conv2dGradient", dy.shape, convolutionShape(x.shape, filter.shape, geometry));
-      const { dx, dfilter } = conv2dGradient(read(dy), convolution(x, filter, geometry), wantInput, multiply);
-      return { dx: dx && make(dx, x.shape), dfilter: make(dfilter, filter.shape) };
+      const whole = convolution(x, filter, geometry);
+      const reached = reachedTaps(whole);
+      const gradient = conv2dGradient(read(dy), reached?.inputs ?? whole, wantInput, parts);
+      const dfilter = reached?.wholeGradient(gradient.dfilter) ?? gradient.dfilter;
+      return { dx: gradient.dx && make(gradient.dx, x.shape), dfilter: make(dfilter, filter.shape) };
     },
     addBias(x, bias) {
       checkChannels("addBias", x.shape, bias.shape);
