@@ -1,0 +1,39 @@
+/** The last run of a pipeline in a project's store: its stages as recorded, and their artifacts as stages get them. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export function openStoredRun(product, project, pipeline, profiles) {
+  const store = join(project, "artifacts", ".store");
+  const run = readdirSync(join(store, "runs"))
+    .sort()
+    .reverse()
+    .map((id) => JSON.parse(readFileSync(join(store, "runs", id, "run.json"), "utf8")))
+    .find((record) => record.pipeline === pipeline && record.profiles.join() === profiles.join() && isWhole(record));
+  if (run === undefined)
+    throw new Error(`no run of ${pipeline}${profiles.map((name) => `@${name}`).join("")} that trained in ${store}`);
+  const objectPath = (digest) => join(store, "objects", digest.slice(0, 2), digest);
+  const locate = ({ kind, digest }) => {
+    const { files } = product.parseListing(readFileSync(objectPath(digest), "utf8"));
+    const located = files.map((file) => ({ ...file, at: objectPath(file.digest) }));
+    const references = located.find(({ path }) => path === product.REFERENCES_FILE);
+    const targets = references === undefined ? {} : JSON.parse(readFileSync(references.at, "utf8"));
+    return {
+      kind,
+      digest,
+      files: located.filter((file) => file !== references),
+      references: Object.fromEntries(Object.entries(targets).map(([name, target]) => [name, locate(target)])),
+    };
+  };
+  const stage = (name) => run.stages.find((record) => record.stage === name);
+  return {
+    run,
+    stage,
+    artifact: (name, output) => product.openArtifact(locate(stage(name).outputs[output])),
+  };
+}
+
+function isWhole({ stages }) {
+  return ["normalize", "model", "train", "evaluate"].every(
+    (name) => stages.find(({ stage }) => stage === name)?.outputs !== undefined,
+  );
+}
