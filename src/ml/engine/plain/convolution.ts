@@ -38,7 +38,7 @@ export interface ConvolutionParts {
 }
 
 /**
- * dfilter' = dy' patches, summed over chunks; dpatches = dy filter', added back to the pixels they came from, unless a
+ * dfilter = patches' dy, summed over chunks; dpatches = dy filter', added back to the pixels they came from, unless a
  * quick forward convolution of dy gives them.
  */
 export function conv2dGradient(
@@ -56,19 +56,39 @@ export function conv2dGradient(
   const dfilter = zerosLike(x, filter.length);
   for (let group = 0; group < geometry.groups; group++) {
     const first = group * coutGroup;
-    const weightsT = transpose(gatherColumns(filter, cout, 0, depth, first, coutGroup), depth, coutGroup);
-    const dweightsT = new Float64Array(coutGroup * depth);
+    const weightsT = dx && transpose(gatherColumns(filter, cout, 0, depth, first, coutGroup), depth, coutGroup);
+    let dweights: Reals | undefined;
     forEachChunk(plan, (from, count) => {
       const dyPart = gatherColumns(dy, cout, from, count, first, coutGroup);
       const patches = gatherPatches(x, plan, group, from, count);
-      const part = multiply(transpose(dyPart, count, coutGroup), patches, coutGroup, depth, count);
-      for (let i = 0; i < part.length; i++) dweightsT[i] = dweightsT[i]! + part[i]!;
-      if (dx !== undefined)
+      dweights = sumOf(dweights, transposedProduct(patches, dyPart, count, depth, coutGroup, multiply));
+      if (dx !== undefined && weightsT !== undefined)
         addPatches(multiply(dyPart, weightsT, count, depth, coutGroup), dx, plan, group, from, count);
     });
-    scatterColumns(transpose(dweightsT, coutGroup, depth), dfilter, cout, 0, depth, first, coutGroup);
+    if (dweights !== undefined) scatterColumns(dweights, dfilter, cout, 0, depth, first, coutGroup);
   }
   return { dx: convolved ?? dx, dfilter };
+}
+
+/** a [rows, depth] transposed, times b [rows, columns], by the fewest elements to transpose. */
+function transposedProduct(
+  a: Reals,
+  b: Reals,
+  rows: number,
+  depth: number,
+  columns: number,
+  multiply: Multiply,
+): Reals {
+  if (rows * depth < (rows + depth) * columns) return multiply(transpose(a, rows, depth), b, depth, columns, rows);
+  return transpose(multiply(transpose(b, rows, columns), a, columns, depth, rows), columns, depth);
+}
+
+/** Sums of chunks are kept in double; of the only one there is no copy. */
+function sumOf(sum: Reals | undefined, part: Reals): Reals {
+  if (sum === undefined) return part;
+  const total = sum instanceof Float64Array ? sum : Float64Array.from(sum);
+  for (let i = 0; i < part.length; i++) total[i] = total[i]! + part[i]!;
+  return total;
 }
 
 /** With stride 1: dy convolved with the filter turned by half a turn, channels in and out exchanged. */
