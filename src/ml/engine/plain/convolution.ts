@@ -56,14 +56,14 @@ export function conv2dGradient(
   const dfilter = zerosLike(x, filter.length);
   for (let group = 0; group < geometry.groups; group++) {
     const first = group * coutGroup;
-    const weightsT = dx && transpose(gatherColumns(filter, cout, 0, depth, first, coutGroup), depth, coutGroup);
+    const weights = gatherColumns(filter, cout, 0, depth, first, coutGroup);
     let dweights: Reals | undefined;
     forEachChunk(plan, (from, count) => {
       const dyPart = gatherColumns(dy, cout, from, count, first, coutGroup);
       const patches = gatherPatches(x, plan, group, from, count);
       dweights = sumOf(dweights, transposedProduct(patches, dyPart, count, depth, coutGroup, multiply));
-      if (dx !== undefined && weightsT !== undefined)
-        addPatches(multiply(dyPart, weightsT, count, depth, coutGroup), dx, plan, group, from, count);
+      if (dx !== undefined)
+        addPatches(productTransposed(dyPart, weights, count, depth, coutGroup, multiply), dx, plan, group, from, count);
     });
     if (dweights !== undefined) scatterColumns(dweights, dfilter, cout, 0, depth, first, coutGroup);
   }
@@ -81,6 +81,20 @@ function transposedProduct(
 ): Reals {
   if (rows * depth < (rows + depth) * columns) return multiply(transpose(a, rows, depth), b, depth, columns, rows);
   return transpose(multiply(transpose(b, rows, columns), a, columns, depth, rows), columns, depth);
+}
+
+/** a [rows, depth] times b [columns, depth] transposed, by the fewest elements to transpose. */
+function productTransposed(
+  a: Reals,
+  b: Reals,
+  rows: number,
+  columns: number,
+  depth: number,
+  multiply: Multiply,
+): Reals {
+  if (columns * depth < (columns + depth) * rows)
+    return multiply(a, transpose(b, columns, depth), rows, columns, depth);
+  return transpose(multiply(b, transpose(a, rows, depth), columns, rows, depth), columns, rows);
 }
 
 /** Sums of chunks are kept in double; of the only one there is no copy. */
@@ -102,6 +116,8 @@ function inputGradient(
   const turned = dilation * (kh - 1) - padding;
   if (convolve === undefined || stride !== 1 || groups !== 1 || kh !== kw || turned < 0) return undefined;
   const dyShape = convolutionShape(xShape, filterShape, geometry);
+  // Where there are few patches, products are quicker: they leave the larger filter as it is.
+  if (dyShape[0] * dyShape[1] * dyShape[2] < cin) return undefined;
   const exchanged = zerosLike(filter, filter.length);
   for (let tap = 0; tap < kh * kw; tap++) {
     const part = filter.subarray(tap * cin * cout, (tap + 1) * cin * cout);
