@@ -2,15 +2,18 @@
  * Trains in PyTorch what a pipeline trained here: the same initial weights, the very batches that our loader makes, every
  * step's rate; and draws both curves.
  *
- *   node bench/recipes/compare.mjs NAME [--project DIR] [--profile P]... [--steps N] [--python PYTHON] [--plot-only]
+ *   node bench/recipes/compare.mjs PIPELINE [--project DIR] [--profile P]... [--param K=V]... [--steps N] [--python PYTHON]
+ *                                  [--name NAME]
+ *   node bench/recipes/compare.mjs --plot-only NAME
  *
- * NAME is a pipeline whose stages `normalize`, `model`, `train` and `evaluate` ran in DIR (here, if left out). With
- * `--steps` the training ends early and is measured on one batch. Batches go to PyTorch through a pipe; only its own computing is timed.
+ * PIPELINE names one whose stages `normalize`, `model`, `train` and `evaluate` ran in DIR (here, if left out) with these
+ * profiles and params. Writes `results/NAME.json` and `.svg`; NAME is the pipeline's, if left out. `--steps` is a trial: it
+ * prints the first losses and keeps nothing. Batches go to PyTorch through a pipe; only its own computing is timed.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -25,16 +28,23 @@ const { values, positionals } = parseArgs({
   options: {
     project: { type: "string", default: root },
     profile: { type: "string", multiple: true, default: [] },
+    param: { type: "string", multiple: true, default: [] },
     steps: { type: "string" },
     python: { type: "string" },
-    "plot-only": { type: "boolean", default: false },
+    name: { type: "string" },
+    "plot-only": { type: "string" },
   },
 });
-const [pipeline] = positionals;
-if (pipeline === undefined) throw new Error("which pipeline? node bench/recipes/compare.mjs NAME");
+const [given] = positionals;
+if ((given === undefined) === (values["plot-only"] === undefined))
+  throw new Error("either a pipeline or --plot-only NAME: node bench/recipes/compare.mjs cifar10-fast --profile local");
+const pipeline = given && basename(given, ".yaml");
+const name = values["plot-only"] ?? values.name ?? pipeline;
+const limit = values.steps === undefined ? Number.POSITIVE_INFINITY : Number(values.steps);
+if (!(limit >= 1)) throw new Error(`--steps ${values.steps} is no number of steps`);
 
 const results = join(here, "results");
-const file = join(results, `${pipeline}.json`);
+const file = join(results, `${name}.json`);
 const bundles = join(environmentFolder, "recipes");
 await build({
   absWorkingDir: root,
@@ -49,30 +59,60 @@ await build({
 });
 const importBundle = (name) => import(pathToFileURL(join(bundles, `${name}.js`)).href);
 
-if (!values["plot-only"]) {
-  const result = await compare(await importBundle("product"));
+let comparison;
+if (pipeline === undefined) comparison = JSON.parse(readFileSync(file, "utf8"));
+else comparison = await compare(await importBundle("product"));
+const { tfpipe, PyTorch } = comparison.curves;
+if (values.steps !== undefined) {
+  const rows = PyTorch.loss.map((theirs, i) => ({
+    tfpipe: tfpipe.loss[i],
+    PyTorch: theirs,
+    difference: tfpipe.loss[i] - theirs,
+  }));
+  console.table(Object.fromEntries(rows.map((row, i) => [`step ${i + 1}`, row])));
+} else {
+  const { drawCurves } = await importBundle("curves");
+  const font = (weight) => join(root, "assets", "fonts", `Inter-${weight}.ttf`);
+  const fontFiles = { regular: font("Regular"), semiBold: font("SemiBold") };
   mkdirSync(results, { recursive: true });
-  writeFileSync(file, `${JSON.stringify(result)}\n`);
+  if (pipeline !== undefined) writeFileSync(file, `${JSON.stringify(comparison)}\n`);
+  writeFileSync(join(results, `${name}.svg`), await drawCurves(comparison, fontFiles));
+  console.log(`| ${name}, ${comparison.precision} | tfpipe | PyTorch |\n| --- | --- | --- |`);
+  const row = (title, show) => console.log(`| ${title} | ${show(tfpipe)} | ${show(PyTorch)} |`);
+  const percent = (fraction) => `${(100 * fraction).toFixed(2)} %`;
+  row("steps", ({ loss }) => loss.length);
+  row("first loss", ({ loss }) => loss[0].toFixed(6));
+  row("mean of the last tenth's losses", ({ loss }) => {
+    const last = loss.slice(-Math.max(1, Math.round(loss.length / 10)));
+    return (last.reduce((sum, value) => sum + value, 0) / last.length).toFixed(4);
+  });
+  row("validation accuracy", ({ validAccuracy }) => percent(validAccuracy.at(-1)));
+  row("test accuracy", ({ testAccuracy }) => percent(testAccuracy));
+  row("training images/s", ({ imagesPerSecond }) => imagesPerSecond.toFixed(0));
+  row("minutes in steps", ({ seconds }) => (seconds / 60).toFixed(1));
 }
-const { drawCurves } = await importBundle("curves");
-const comparison = JSON.parse(readFileSync(file, "utf8"));
-const font = (weight) => join(root, "assets", "fonts", `Inter-${weight}.ttf`);
-const fontFiles = { regular: font("Regular"), semiBold: font("SemiBold") };
-writeFileSync(join(results, `${pipeline}.svg`), await drawCurves(comparison, fontFiles));
-for (const [name, { testAccuracy, imagesPerSecond, seconds, loss }] of Object.entries(comparison.curves))
-  console.log(
-    `${name.padEnd(8)} ${loss.length} steps, ${imagesPerSecond.toFixed(1)} images/s, ${(seconds / 60).toFixed(1)} min, ` +
-      `last loss ${loss.at(-1).toFixed(4)}, test accuracy ${(100 * testAccuracy).toFixed(2)} %`,
-  );
+
+async function installedPython() {
+  const { torch } = await prepareEnvironment(["torch"]);
+  if (torch.problem !== undefined) throw new Error(`PyTorch ${torch.problem}`);
+  return torch.command[0];
+}
 
 async function compare(product) {
-  const stored = openStoredRun(product, resolve(values.project), pipeline, values.profile);
+  const stored = openStoredRun(product, resolve(values.project), pipeline, values.profile, values.param);
   const { params, engine, measurements } = stored.stage("train");
   const spec = JSON.parse(readFileSync(stored.artifact("model", "model").path("architecture.json"), "utf8"));
   const modules = product.torchConstructor(spec);
   if (modules === undefined) throw new Error(`no PyTorch modules for ${JSON.stringify(spec)}`);
   if (params.optimizer.type !== "sgd") throw new Error("only SGD can be compared");
-  if (params.mixup !== undefined || params.accumulateSteps !== 1) throw new Error("no mixup or accumulation here");
+  const { mixup, clipGradient, weightAverage, earlyStop } = params;
+  const settings = { mixup, clipGradient, weightAverage, earlyStop };
+  const unknown = Object.keys(settings).filter((setting) => settings[setting] !== undefined);
+  if (params.accumulateSteps !== 1) unknown.push("accumulateSteps");
+  if (params.select !== "last") unknown.push(`select: ${params.select}`);
+  if (params.optimizer.weightDecayOn !== "all") unknown.push(`weightDecayOn: ${params.optimizer.weightDecayOn}`);
+  if (unknown.length > 0)
+    throw new Error(`torch_recipe.py does not do what the pipeline asks for: ${unknown.join(", ")}`);
 
   const source = (output, options) =>
     product.createImageSource({
@@ -99,9 +139,9 @@ async function compare(product) {
       ? { learningRate: params.optimizer.learningRate, momentum: undefined }
       : product.rateAt(rates[epoch - 1], step);
 
-  const { torch } = await prepareEnvironment(["torch"], values.python);
-  if (torch.problem !== undefined) throw new Error(`PyTorch ${torch.problem}`);
-  const python = spawn(torch.command[0], [join(here, "torch_recipe.py")], { stdio: ["pipe", "pipe", "inherit"] });
+  const python = spawn(values.python ?? (await installedPython()), [join(here, "torch_recipe.py")], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const curve = { loss: [], validAccuracy: [], testAccuracy: 0, imagesPerSecond: 0, seconds: 0 };
   const finished = once(python, "close");
   createInterface(python.stdout).on("line", (line) => {
@@ -148,7 +188,6 @@ async function compare(product) {
       if (values.steps !== undefined) break;
     }
   };
-  const limit = values.steps === undefined ? Number.POSITIVE_INFINITY : Number(values.steps);
   let steps = 0;
   for (let epoch = 1; epoch <= params.epochs && steps < limit; epoch++) {
     let step = 0;
@@ -171,6 +210,7 @@ async function compare(product) {
   return {
     pipeline,
     profiles: values.profile,
+    params: stored.run.params,
     stepsPerEpoch,
     precision: engine.precision,
     curves: {

@@ -1,16 +1,21 @@
-/** The last run of a pipeline in a project's store: its stages as recorded, and their artifacts as stages get them. */
+/** The last run of a pipeline in a project's store, with these params: its stages as recorded, and their artifacts as stages get them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-export function openStoredRun(product, project, pipeline, profiles) {
+export function openStoredRun(product, project, pipeline, profiles, params) {
   const store = join(project, "artifacts", ".store");
   const run = readdirSync(join(store, "runs"))
     .sort()
     .reverse()
     .map((id) => JSON.parse(readFileSync(join(store, "runs", id, "run.json"), "utf8")))
-    .find((record) => record.pipeline === pipeline && record.profiles.join() === profiles.join() && isWhole(record));
-  if (run === undefined)
-    throw new Error(`no run of ${pipeline}${profiles.map((name) => `@${name}`).join("")} that trained in ${store}`);
+    .find(
+      (record) =>
+        record.pipeline === pipeline &&
+        record.profiles.join() === profiles.join() &&
+        params.every((param) => isParam(record.params, param)) &&
+        isWhole(record),
+    );
+  if (run === undefined) throw new Error(`no whole run of ${[pipeline, ...profiles, ...params].join(" ")} in ${store}`);
   const objectPath = (digest) => join(store, "objects", digest.slice(0, 2), digest);
   const locate = ({ kind, digest }) => {
     const { files } = product.parseListing(readFileSync(objectPath(digest), "utf8"));
@@ -36,4 +41,10 @@ function isWhole({ stages }) {
   return ["normalize", "model", "train", "evaluate"].every(
     (name) => stages.find(({ stage }) => stage === name)?.outputs !== undefined,
   );
+}
+
+/** `param` is `name=value`, as on the command line. */
+function isParam(params, param) {
+  const at = param.indexOf("=");
+  return String(params[param.slice(0, at)]) === param.slice(at + 1);
 }
