@@ -70,6 +70,7 @@ if (values.steps !== undefined) {
     difference: tfpipe.loss[i] - theirs,
   }));
   console.table(Object.fromEntries(rows.map((row, i) => [`step ${i + 1}`, row])));
+  console.log(`PyTorch trained ${PyTorch.imagesPerSecond.toFixed(0)} images/s, its first step included`);
 } else {
   const { drawCurves } = await importBundle("curves");
   const font = (weight) => join(root, "assets", "fonts", `Inter-${weight}.ttf`);
