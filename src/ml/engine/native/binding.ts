@@ -43,6 +43,8 @@ export function nativeEnvironment(threads: number): Record<string, string> {
     TF_NUM_INTRAOP_THREADS: String(threads),
     TF_NUM_INTEROP_THREADS: String(threads),
     TF_CPP_MIN_LOG_LEVEL: "2",
+    // Memory in large pages where the system gives them (glibc 2.35): a step touches gigabytes of new memory.
+    GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
   };
 }
 
