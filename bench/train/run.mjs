@@ -41,6 +41,7 @@ async function measure() {
   if (chosen.length === 0) throw new Error("no case has these peers: see --list");
   const uses = new Set(chosen.flatMap(({ runs }) => runs.map(({ peer }) => peers[peer].uses)));
   const programs = await prepareEnvironment(uses, flags.python);
+  const product = await importProduct();
   const machine = describeMachine();
   if (machine.loadAtStart > 0.5)
     process.stderr.write(`The machine is busy (load ${machine.loadAtStart}): figures will be noisy.\n`);
@@ -52,7 +53,7 @@ async function measure() {
     for (const [index, one] of chosen.entries())
       for (const { peer, once } of one.runs) {
         if (round >= (once ? 1 : one.rounds) || left.has(`${one.name} ${peer}`)) continue;
-        const reply = runProcess(programs[peers[peer].uses], requestOf(one, peers[peer]));
+        const reply = runProcess(programs[peers[peer].uses], requestOf(one, peers[peer]), product);
         const what = `${one.name} ${peer}`;
         if (reply.seconds === undefined) left.set(what, reply);
         else addTo(results[index], peer, reply);
@@ -114,7 +115,7 @@ function requestOf(one, peer) {
 }
 
 /** What the process replied, `{ refused }` where our engine has no such variant, or `{ failed }`. */
-function runProcess({ command, problem }, request) {
+function runProcess({ command, problem }, request, product) {
   if (problem !== undefined) return { failed: problem };
   const [program, script] = command;
   const threads = String(request.threads);
@@ -124,6 +125,8 @@ function runProcess({ command, problem }, request) {
         ...process.env,
         ...{ TF_NUM_INTRAOP_THREADS: threads, TF_NUM_INTEROP_THREADS: threads, TF_CPP_MIN_LOG_LEVEL: "2" },
         ...{ OMP_NUM_THREADS: threads, MKL_NUM_THREADS: threads, CUDA_VISIBLE_DEVICES: "-1" },
+        // As a pipeline's stages are started.
+        ...(script.endsWith("tfpipe.mjs") && product.nativeEnvironment(request.threads)),
       },
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],
