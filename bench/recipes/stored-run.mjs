@@ -1,5 +1,5 @@
 /** The last run of a pipeline in a project's store, with these params: its stages as recorded, and their artifacts as stages get them. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 export function openStoredRun(product, project, pipeline, profiles, params) {
@@ -7,7 +7,10 @@ export function openStoredRun(product, project, pipeline, profiles, params) {
   const run = readdirSync(join(store, "runs"))
     .sort()
     .reverse()
-    .map((id) => JSON.parse(readFileSync(join(store, "runs", id, "run.json"), "utf8")))
+    .map((id) => join(store, "runs", id, "run.json"))
+    // A run that goes on, or was killed, has no record.
+    .filter((file) => existsSync(file))
+    .map((file) => JSON.parse(readFileSync(file, "utf8")))
     .find(
       (record) =>
         record.pipeline === pipeline &&

@@ -42,7 +42,7 @@ model = scope["model"]
 missing = model.load_state_dict(read_state(start["weights"]), strict=False)
 assert not missing.unexpected_keys and all("num_batches_tracked" in key for key in missing.missing_keys), missing
 model = model.to(memory_format=torch.channels_last)
-optimizer = torch.optim.SGD(model.parameters(), **start["sgd"])
+optimizer = torch.optim.SGD(model.parameters(), fused=True, **start["sgd"])
 mean, std = (torch.tensor(start[name]) for name in ("mean", "std"))
 autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=start["bfloat16"])
 

@@ -105,6 +105,10 @@ describe.skipIf(problem !== undefined)(
       ],
       ["group norms", { ...tiny, block: "basic", norm: "groupNorm" }],
       ["a published architecture", { architecture: "resnet18", numClasses: 5 }],
+      [
+        "one that torchvision has not, grey images",
+        { architecture: "resnet9", width: 8, numClasses: 5, imageChannels: 1 },
+      ],
     ];
     test.each(cases)("%s", (name, spec) => {
       const folder = join(temporary, name);

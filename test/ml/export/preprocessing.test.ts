@@ -63,4 +63,14 @@ describe("torchvision's constructor", () => {
   ] as const)("of %j", (spec, lines) => {
     expect(torchConstructor(spec)).toEqual(lines);
   });
+
+  test("does not exist for ResNet-9: its modules are written out, and the README says whose names they are", () => {
+    const spec = { architecture: "resnet9", width: 16, numClasses: 2 } as const;
+    const lines = torchConstructor(spec)!;
+    expect(lines).toContain("class ResNet9(torch.nn.Module):");
+    expect(lines.at(-1)).toBe("model = ResNet9(3, 16, 2)");
+    const readme = safetensorsReadme("resnet9-16", spec, { imageChannels: 3 });
+    expect(readme).toContain("the names of the modules below (torchvision has no ResNet-9)");
+    expect(readme).not.toContain("torchvision's names");
+  });
 });
