@@ -59,7 +59,7 @@ export async function drawCurves({ pipeline, stepsPerEpoch, precision, curves },
           ? [
               panel(
                 "accuracies",
-                { field: "epoch", title: `epochs of ${stepsPerEpoch} steps` },
+                { field: "epoch", title: `epochs of ${stepsPerEpoch} steps`, axis: { tickMinStep: 1, format: "d" } },
                 { field: "accuracy", title: "validation accuracy", axis: { format: ".0%" }, scale: { zero: false } },
               ),
             ]
