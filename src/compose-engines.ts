@@ -113,7 +113,7 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
       }
       return undefined;
     },
-    flopsPerSecond: (engine, limitMs) => measuredRate(root, join(dist, "rate.js"), engine, limitMs),
+    flopsPerSecond: (engine, anewWithinMs) => measuredRate(root, join(dist, "rate.js"), engine, anewWithinMs),
     list: ({ selfTest }) => Promise.all(listEngines(root).map((entry) => toListing(entry, selfTest))),
     async install({ gpu, libraryFolder, onProgress, signal }) {
       const { installNativeEngine, EngineInstallFailure } = await import("./ml/engine/native/install.ts");
@@ -167,18 +167,18 @@ function settingProblem(
   return { problem: error.message, help, setting };
 }
 
-/** Measured once per engine, version and settings, and kept beside the engines. */
+/** Measured once per engine, version and settings, and kept beside the engines; with `anewWithinMs` each time. */
 async function measuredRate(
   root: string,
   program: string,
   engine: ResolvedEngine,
-  limitMs = 0,
+  anewWithinMs?: number,
 ): Promise<number | undefined> {
   const { name, version, threads, precision, convolution } = engine;
   const file = join(root, `rate-${fileWord(`${name} ${version} ${threads} ${precision} ${convolution}`)}.json`);
   try {
     const { flopsPerSecond } = JSON.parse(readFileSync(file, "utf8")) as { flopsPerSecond: number };
-    if (flopsPerSecond > 0) return flopsPerSecond;
+    if (flopsPerSecond > 0 && anewWithinMs === undefined) return flopsPerSecond;
   } catch {
     // Not measured yet, or not readable: measure.
   }
@@ -189,8 +189,7 @@ async function measuredRate(
     [program, name, String(threads), engine.folder, precision, convolution],
     {
       env: { ...process.env, ...engine.environment },
-      // 0 is no limit.
-      timeout: limitMs,
+      ...(anewWithinMs === undefined ? {} : { timeout: anewWithinMs }),
       killSignal: "SIGKILL",
     },
   );

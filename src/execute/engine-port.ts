@@ -32,8 +32,9 @@ export interface EngineProblem {
 export interface EnginePort {
   resolve(setting: EngineSetting): ResolvedEngine | EngineProblem;
   /**
-   * Rate of training convolutions on this machine; measured once (a second or two) and kept beside the engine; undefined
-   * where that fails, or takes longer than `limitMs`.
+   * Rate of training convolutions on this machine, undefined where it cannot be measured: measured once (in about a
+   * second) and kept beside the engine. With `anewWithinMs` it is measured whatever is kept, and given up after so long:
+   * rates that are compared must be of one moment.
    */
-  flopsPerSecond(engine: ResolvedEngine, limitMs?: number): Promise<number | undefined>;
+  flopsPerSecond(engine: ResolvedEngine, anewWithinMs?: number): Promise<number | undefined>;
 }

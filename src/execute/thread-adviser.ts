@@ -6,8 +6,8 @@ import type { EnginePort, ResolvedEngine } from "./engine-port.ts";
 
 /** Nobody changes a setting for less than a minute's work. */
 const LONG_STAGE_MS = 60_000;
-/** The measurement stands before the work, so it ends in time or is given up. */
-const LIMIT_MS = 2_000;
+/** For one of the two measurements, which stand before the work: half a second each where nothing else runs. */
+const LIMIT_MS = 1_500;
 /** What is worth other bits. */
 const WORTHWHILE = 1.2;
 
@@ -26,7 +26,8 @@ export function createThreadAdviser(port: EnginePort, cores: number): ThreadAdvi
     asked = true;
     const wider = port.resolve({ name, threads: cores, precision, convolution });
     if ("problem" in wider) return undefined;
-    const [rate, rateOfAll] = [await port.flopsPerSecond(engine, LIMIT_MS), await port.flopsPerSecond(wider, LIMIT_MS)];
+    const rate = await port.flopsPerSecond(engine, LIMIT_MS);
+    const rateOfAll = rate === undefined ? undefined : await port.flopsPerSecond(wider, LIMIT_MS);
     if (rate === undefined || rateOfAll === undefined || rateOfAll < WORTHWHILE * rate) return undefined;
     return (
       `this machine has ${cores} cores and engine.threads is ${threads}: ${cores} would compute about ` +

@@ -7,11 +7,11 @@ const MINUTE = 60_000;
 
 /** Rates by number of threads, and what was asked for. */
 function port(rates: Readonly<Record<number, number | undefined>>) {
-  const measured: { threads: number; limitMs: number | undefined }[] = [];
+  const measured: { threads: number; anewWithinMs: number | undefined }[] = [];
   const engines: EnginePort = {
     resolve: (setting) => resolved(setting),
-    async flopsPerSecond({ threads }, limitMs) {
-      measured.push({ threads, limitMs });
+    async flopsPerSecond({ threads }, anewWithinMs) {
+      measured.push({ threads, anewWithinMs });
       return rates[threads];
     },
   };
@@ -24,15 +24,15 @@ function resolved(setting: Partial<EngineSetting> = {}): ResolvedEngine {
   return { ...own, version: "1", folder: "", build: "", environment: {} };
 }
 
-test("says what all cores would give a long stage, measured for both numbers of threads within a limit", async () => {
+test("says what all cores would give a long stage, measured anew for both numbers of threads within a limit", async () => {
   const { engines, measured } = port({ 2: 1e11, 16: 4.12e11 });
   expect(await createThreadAdviser(engines, 16)(resolved(), 2 * MINUTE)).toBe(
     "this machine has 16 cores and engine.threads is 2: 16 would compute about 4.1 times as fast " +
       "(other bits: threads are part of the key)",
   );
   expect(measured).toEqual([
-    { threads: 2, limitMs: 2000 },
-    { threads: 16, limitMs: 2000 },
+    { threads: 2, anewWithinMs: 1500 },
+    { threads: 16, anewWithinMs: 1500 },
   ]);
 });
 
