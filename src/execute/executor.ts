@@ -15,7 +15,7 @@ import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import { DamagedObject } from "../cache/object-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import type { EmitEvent, RunEvent } from "../events.ts";
-import type { StageGraph } from "../graph/stage-graph.ts";
+import { producersOf, type StageGraph } from "../graph/stage-graph.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
 import type { FailureRecord, StageOutcome, StageRecord } from "../record.ts";
@@ -230,8 +230,7 @@ class Run {
 
   /** Reads every input from the store once, whole. What is damaged is made again by the stage that made it. */
   async #healInputs(stage: PipelineStage): Promise<void> {
-    for (const source of Object.values(stage.inputs)) {
-      if (source.from !== "stage") continue;
+    for (const source of Object.values(stage.inputs).flatMap(producersOf)) {
       const digest = this.#traces.get(source.stage)!.outputs[source.output]!.digest;
       const damaged = await this.#workspace.artifacts.inspect(digest, true);
       if (damaged === undefined) continue;

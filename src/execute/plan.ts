@@ -9,6 +9,7 @@ import type { PlannedStage } from "../record.ts";
 import { decideStage } from "./decide.ts";
 import { engineRecord, type ResolvedEngine } from "./engine-port.ts";
 import { pipelineFolderName, readLastRun } from "./last-run.ts";
+import { collectMembers, digestCollection } from "./stage-inputs.ts";
 import { makeStageKey } from "./stage-key.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -32,7 +33,7 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
   const { pipeline, graph } = request;
   const folder = join(workspace.artifactsFolder, pipelineFolderName(pipeline));
   const last = readLastRun(workspace, pipeline);
-  const known = new Map<string, Readonly<Record<string, string>>>();
+  const known = new Map<string, Trace["outputs"]>();
   const planned: DetailedStage[] = [];
   for (const name of request.stages) {
     const stage = pipeline.stages.find((candidate) => candidate.name === name)!;
@@ -70,11 +71,7 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
       folder,
       force: request.force.has(name),
     });
-    if (decision.trace !== undefined)
-      known.set(
-        name,
-        Object.fromEntries(Object.entries(decision.trace.outputs).map(([output, { digest }]) => [output, digest])),
-      );
+    if (decision.trace !== undefined) known.set(name, decision.trace.outputs);
     planned.push({
       ...common,
       decision: decision.decision,
@@ -91,12 +88,16 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
 async function digestInputs(
   { files, memo }: Workspace,
   stage: PipelineStage,
-  known: ReadonlyMap<string, Readonly<Record<string, string>>>,
+  known: ReadonlyMap<string, Trace["outputs"]>,
 ): Promise<Readonly<Record<string, string>> | string> {
   const digests: Record<string, string> = {};
   for (const [port, source] of Object.entries(stage.inputs)) {
     if (source.from === "stage") {
-      digests[port] = known.get(source.stage)![source.output]!;
+      digests[port] = known.get(source.stage)![source.output]!.digest;
+      continue;
+    }
+    if (source.from === "instances") {
+      digests[port] = digestCollection(collectMembers(source, (name, output) => known.get(name)![output]!));
       continue;
     }
     try {

@@ -1,9 +1,11 @@
 /** A stage's inputs once what makes them is done: where they can be read, and the digests that enter its key. */
 import { join } from "node:path";
-import type { ArtifactPaths } from "../cache/artifact-store.ts";
+import type { ArtifactPaths, ArtifactReference } from "../cache/artifact-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import { digestPath } from "../identity/artifact-digest.ts";
-import type { PipelineStage } from "../language/pipeline.ts";
+import { digestBytes } from "../identity/digest.ts";
+import { canonicalJson } from "../json.ts";
+import type { InputSource, PipelineStage } from "../language/pipeline.ts";
 import type { FileStat, FileSystem } from "../platform/file-system.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -30,6 +32,19 @@ export async function readStageInputs(
       digests[port] = output.digest;
       continue;
     }
+    if (source.from === "instances") {
+      const members = collectMembers(source, (stageName, name) => traces.get(stageName)!.outputs[name]!);
+      digests[port] = digestCollection(members);
+      inputs[port] = {
+        kind: COLLECTION_KIND,
+        digest: digests[port],
+        files: [],
+        references: Object.fromEntries(
+          Object.entries(members).map(([name, member]) => [name, artifacts.locate(member)]),
+        ),
+      };
+      continue;
+    }
     // A link to data is as good as the data; links inside a folder are refused, since they lead out of it.
     const path = files.resolveLink(source.path);
     watchFiles(files, path, watched);
@@ -48,6 +63,26 @@ export async function readStageInputs(
     digests[port] = digest;
   }
   return { inputs, digests, watched };
+}
+
+/** What `stage@*` gives: no files of its own, and every instance's output as a reference by the instance's name. */
+export const COLLECTION_KIND = "collection";
+
+export function collectMembers(
+  { members }: InputSource & { readonly from: "instances" },
+  outputOf: (stage: string, output: string) => ArtifactReference,
+): Readonly<Record<string, ArtifactReference>> {
+  return Object.fromEntries(
+    members.map(({ name, stage, output }) => {
+      const { kind, digest } = outputOf(stage, output);
+      return [name, { kind, digest }];
+    }),
+  );
+}
+
+/** The digest of a collection: of its members' names, kinds and digests. */
+export function digestCollection(members: Readonly<Record<string, ArtifactReference>>): string {
+  return digestBytes(`tfpipe/collection/1\n${canonicalJson(members as never)}`);
 }
 
 function watchFiles(files: FileSystem, path: string, watched: Map<string, FileStat>): void {

@@ -2,7 +2,7 @@
  * The graph of a pipeline's stages: who needs whom, and why. Orders are stable by the order of the file, so that plans
  * and screens read as it does. Pipelines come without circles: the language refuses them.
  */
-import type { Pipeline } from "../language/pipeline.ts";
+import type { InputSource, Pipeline } from "../language/pipeline.ts";
 import { orderStages } from "../language/stage-order.ts";
 
 export interface StageGraph {
@@ -27,12 +27,18 @@ export function buildStageGraph(pipeline: Pipeline): StageGraph {
   const edges: StageEdge[] = [];
   for (const stage of pipeline.stages) {
     for (const [input, source] of Object.entries(stage.inputs)) {
-      if (source.from !== "stage") continue;
-      edges.push({ from: source.stage, to: stage.name, why: { by: "input", input, output: source.output } });
+      for (const { stage: from, output } of producersOf(source))
+        edges.push({ from, to: stage.name, why: { by: "input", input, output } });
     }
     for (const earlier of stage.after) edges.push({ from: earlier, to: stage.name, why: { by: "after" } });
   }
   return graphOf(names, edges);
+}
+
+/** The outputs that an input reads. */
+export function producersOf(source: InputSource): readonly { readonly stage: string; readonly output: string }[] {
+  if (source.from === "stage") return [source];
+  return source.from === "instances" ? source.members : [];
 }
 
 /** The graph of the named stages and all that they need. Throws on a name that is not in the graph. */

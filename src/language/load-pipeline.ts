@@ -202,6 +202,8 @@ function completeStages(
       outputs,
       after: draft.after.map(({ stage }) => stage),
       ...(draft.engine === undefined ? {} : { engine: draft.engine }),
+      execution: { retries: 0, cache: true, frozen: false },
+      env: {},
       facts: draft.definition.describe?.({ params, inputs: facts }) ?? {},
       spans: {
         name: draft.raw.nameSpan,

@@ -123,6 +123,8 @@ export class PuppetRunner {
         inputs: Object.fromEntries(Object.entries(inputs).map(([port, text]) => [port, source(text)])),
         outputs: definition.outputs as Readonly<Record<string, { kind: string; description: string }>>,
         after: [],
+        execution: { retries: 0, cache: true, frozen: false },
+        env: {},
         facts: {},
         spans: { name: span, params: {}, inputs: {} },
       })),

@@ -15,6 +15,8 @@ const stage: PipelineStage = {
   inputs: {},
   outputs: { model: { kind: "model", description: "Trained." } },
   after: [],
+  execution: { retries: 0, cache: true, frozen: false },
+  env: {},
   facts: {},
   spans: { name: span, params: {}, inputs: {} },
 };

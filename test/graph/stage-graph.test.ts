@@ -15,7 +15,10 @@ function stage(
     return [port, { from: "stage", stage: from, output }];
   });
   const spans = { name: span, params: {}, inputs: {} };
-  return { name, type: "x", params: {}, inputs: Object.fromEntries(sources), outputs: {}, after, facts: {}, spans };
+  return {
+    ...{ name, type: "x", params: {}, inputs: Object.fromEntries(sources), outputs: {}, after, facts: {}, spans },
+    ...{ execution: { retries: 0, cache: true, frozen: false }, env: {} },
+  };
 }
 
 const pipeline = (...stages: PipelineStage[]): Pipeline => ({
