@@ -100,7 +100,8 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
       return tests;
     },
     async prove(engine, signal) {
-      const proof = join(root, `proven-${fileWord(`${engine.name} ${engine.version} ${engine.build}`)}.json`);
+      const { name, version, build, precision, convolution } = engine;
+      const proof = join(root, `proven-${fileWord([name, version, build, precision, convolution].join(" "))}.json`);
       if (existsSync(proof)) return undefined;
       const { selfTestInProcess } = await import("./ml/engine/self-test-process.ts");
       const result = await selfTestInProcess(selfTestProgram, engine, { signal });

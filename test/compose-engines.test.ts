@@ -26,7 +26,7 @@ const tools = () => createEngineTools({ dist: folder.path });
 const proofs = () => readdirSync(join(folder.path, "engines")).filter((name) => name.startsWith("proven-"));
 
 function wasm(): ResolvedEngine {
-  const engine = tools().resolve({ name: "wasm", threads: 1, precision: "float32" } as Parameters<
+  const engine = tools().resolve({ name: "wasm", threads: 1, precision: "float32", convolution: "auto" } as Parameters<
     ReturnType<typeof tools>["resolve"]
   >[0]);
   if ("problem" in engine) throw new Error(engine.problem);
@@ -41,7 +41,7 @@ test("an engine proves itself at its first use, once; one that computes wrongly 
   for (let i = 0; i < 2; i++) expect(await tools().prove(wasm(), signal)).toBe("it computes wrongly");
   program("self-test", "console.log(JSON.stringify({ ok: true, ms: 1 }));");
   expect(await tools().prove(wasm(), signal)).toBeUndefined();
-  expect(proofs()).toEqual([expect.stringMatching(/^proven-wasm-TensorFlow\.js-wasm-[\d.]+\.json$/)]);
+  expect(proofs()).toEqual([expect.stringMatching(/^proven-wasm-TensorFlow\.js-wasm-[\d.]+-float32-auto\.json$/)]);
   program("self-test", "process.exit(1);");
   expect(await tools().prove(wasm(), signal)).toBeUndefined();
 });

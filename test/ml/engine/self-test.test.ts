@@ -26,7 +26,7 @@ test.each<[string, (engine: Engine) => Partial<Engine>, RegExp]>([
       sgdUpdate: (weight, gradient, slot, settings) =>
         engine.sgdUpdate(weight, gradient, slot, { ...settings, weightDecay: 0 }),
     }),
-    /loss of step 2 is .* instead of/,
+    /(loss of step 2|running variance) is .* instead of/,
   ],
   [
     "keeps running statistics by another momentum",
@@ -36,10 +36,12 @@ test.each<[string, (engine: Engine) => Partial<Engine>, RegExp]>([
     /running mean is .* instead of/,
   ],
   ["computes NaN", (engine) => ({ relu: (x) => engine.multiply(x, nan(engine, x.shape)) }), /loss of step 1 is NaN/],
-])("an engine that %s does not", async (_, wrong, problem) => {
-  const engine = await cpu();
-  const result = await selfTest({ ...engine, ...wrong(engine) } as Engine);
-  expect(result).toEqual({ ok: false, problem: expect.stringMatching(problem) });
+])("an engine that %s does not, in either precision", async (_, wrong, problem) => {
+  for (const precision of ["float32", "bfloat16"] as const) {
+    const engine = await cpu();
+    const result = await selfTest({ ...engine, precision, ...wrong(engine) } as Engine);
+    expect(result).toEqual({ ok: false, problem: expect.stringMatching(problem) });
+  }
 });
 
 function nan(engine: Engine, shape: readonly number[]) {
