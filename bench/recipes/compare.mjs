@@ -77,7 +77,13 @@ if (values.steps !== undefined) {
   const fontFiles = { regular: font("Regular"), semiBold: font("SemiBold") };
   mkdirSync(results, { recursive: true });
   if (pipeline !== undefined) writeFileSync(file, `${JSON.stringify(comparison)}\n`);
-  writeFileSync(join(results, `${name}.svg`), await drawCurves(comparison, fontFiles));
+  const chart = {
+    ...comparison,
+    name,
+    title: `${comparison.pipeline}, here and in PyTorch`,
+    subtitle: `the same weights, batches and rates; ${comparison.precision}`,
+  };
+  writeFileSync(join(results, `${name}.svg`), await drawCurves(chart, fontFiles));
   console.log(`| ${name}, ${comparison.precision} | tfpipe | PyTorch |\n| --- | --- | --- |`);
   const row = (title, show) => console.log(`| ${title} | ${show(tfpipe)} | ${show(PyTorch)} |`);
   const percent = (fraction) => `${(100 * fraction).toFixed(2)} %`;

@@ -1,12 +1,18 @@
-/** Both curves of a comparison, drawn by the project's own charts. Bundled by `compare.mjs`. */
+/** The curves of a comparison, drawn by the project's own charts. Bundled by `compare.mjs` and `convolutions.mjs`. */
 import { CHART_CONFIG, tableReference, VEGA_LITE_SCHEMA } from "../../src/ml/charts/chart.ts";
 import { openChartFonts } from "../../src/ml/charts/chart-fonts.ts";
 import { renderChart } from "../../src/ml/charts/render-chart.ts";
 
-const COLORS = { tfpipe: "#0072b2", PyTorch: "#d55e00" };
+// In the order of the curves; dashes tell them apart in grey too.
+const COLORS = ["#0072b2", "#d55e00", "#009e73"];
+const DASHES = [
+  [1, 0],
+  [5, 3],
+  [1, 2],
+];
 
 /** Losses as means over a fiftieth of the steps; validation accuracies where there is more than one epoch. SVG text. */
-export async function drawCurves({ pipeline, stepsPerEpoch, precision, curves }, fontFiles) {
+export async function drawCurves({ name: chartName, title, subtitle, stepsPerEpoch, curves }, fontFiles) {
   const names = Object.keys(curves);
   const steps = Math.max(...names.map((name) => curves[name].loss.length));
   const window = Math.max(1, Math.round(steps / 50));
@@ -17,38 +23,28 @@ export async function drawCurves({ pipeline, stepsPerEpoch, precision, curves },
   const color = {
     field: "name",
     type: "nominal",
-    scale: { domain: names, range: names.map((name) => COLORS[name]) },
+    scale: { domain: names, range: COLORS.slice(0, names.length) },
     legend: { title: null, orient: "top" },
   };
-  // Told apart in grey too.
   const strokeDash = {
     field: "name",
     type: "nominal",
-    scale: {
-      domain: names,
-      range: [
-        [1, 0],
-        [5, 3],
-      ],
-    },
+    scale: { domain: names, range: DASHES.slice(0, names.length) },
     legend: { title: null, orient: "top" },
   };
   const panel = (table, x, y) => ({
     width: 560,
     height: 240,
-    data: tableReference(pipeline, table),
+    data: tableReference(chartName, table),
     mark: { type: "line", interpolate: "linear" },
     encoding: { x: { type: "quantitative", ...x }, y: { type: "quantitative", ...y }, color, strokeDash },
   });
   const chart = {
-    name: pipeline,
+    name: chartName,
     grammar: "vega-lite",
     spec: {
       $schema: VEGA_LITE_SCHEMA,
-      title: {
-        text: `${pipeline}, here and in PyTorch`,
-        subtitle: `the same weights, batches and rates; ${precision}`,
-      },
+      title: { text: title, subtitle },
       vconcat: [
         panel(
           "losses",
