@@ -14,6 +14,7 @@ import type { StageCatalogue } from "./language/pipeline.ts";
 import type { FileSystem } from "./platform/file-system.ts";
 import type { Machine } from "./platform/machine.ts";
 import { processIdentity } from "./platform/process-tree.ts";
+import { waitFor } from "./platform/wait-for.ts";
 
 export interface WorkspaceParts {
   readonly files: FileSystem;
@@ -29,6 +30,8 @@ export interface WorkspaceParts {
   readonly isAbandoned: (name: string) => boolean;
   readonly nowMs: () => number;
   readonly pid: number;
+  /** PATH. Left out: no program is found. */
+  readonly searchPath?: string;
   readonly host: string;
 }
 
@@ -70,10 +73,11 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
     catalogue: parts.catalogue,
     engines: parts.engines,
     machine: parts.machine,
+    searchPath: parts.searchPath ?? "",
     clock: {
       nowMs: parts.nowMs,
       date: () => new Date().toISOString(),
-      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      wait: waitFor,
     },
     version: parts.version,
   };

@@ -73,6 +73,7 @@ async function main(): Promise<ExitCode> {
         nowMs,
         pid: process.pid,
         host: hostname(),
+        searchPath: process.env.PATH ?? "",
       }),
   };
   return runProgram(app, process.argv.slice(2));

@@ -2,11 +2,11 @@
  * Executes one stage: one writer per fingerprint, inputs verified before and looked at again after, outputs staged and
  * moved in on success, the trace last. On any other end, what was there before is still there.
  */
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import { REFERENCES_FILE } from "../cache/artifact-store.ts";
 import type { Trace, TracedOutput } from "../cache/trace-store.ts";
+import type { ResolvedCode } from "../identity/code-library.ts";
 import { digestFile } from "../identity/digest.ts";
 import { sameStat } from "../identity/stat-memo.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
@@ -14,6 +14,8 @@ import type { FileStat } from "../platform/file-system.ts";
 import type { FailureRecord } from "../record.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import { engineRecord } from "./engine-port.ts";
+import { findShellOutputs, runShellStage, type StagedOutput, type StagedOutputs } from "./shell-stage.ts";
+import { stageEnvironment } from "./stage-environment.ts";
 import type { StageKey } from "./stage-key.ts";
 import { runStageProcess } from "./stage-process.ts";
 import type { WorkerNews } from "./worker-protocol.ts";
@@ -38,7 +40,8 @@ export interface ExecuteStageRequest {
 export type ExecuteStageResult =
   | { readonly result: "ran"; readonly trace: Trace }
   | ({ readonly result: "interrupted" } & Executed)
-  | ({ readonly result: "failed"; readonly failure: FailureRecord } & Executed);
+  /** `isFinal`: another attempt could not end otherwise. */
+  | ({ readonly result: "failed"; readonly failure: FailureRecord; readonly isFinal?: true } & Executed);
 
 /** What is known of an execution however it ended. */
 export interface Executed {
@@ -57,7 +60,7 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
   const warnings: string[] = [];
   const startedMs = clock.nowMs();
   const executed = (): Executed => ({ durationMs: clock.nowMs() - startedMs, metrics, measurements, warnings });
-  const failed = (message: string, help?: string): ExecuteStageResult => ({
+  const failed = (message: string, help?: string): ExecuteStageResult & { readonly result: "failed" } => ({
     result: "failed",
     failure: { message, ...(help === undefined ? {} : { help }), lastOutput: [] },
     ...executed(),
@@ -67,76 +70,94 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
       Object.keys(stage.outputs).map((name) => [name, join(staging, "outputs", name)]),
     );
     for (const folder of Object.values(outputs)) files.makeFolder(folder);
-    for (const { path, digest } of key.resolved.bundles)
+    for (const { path, digest } of key.resolved?.bundles ?? [])
       if ((await digestFile(files, path)) !== digest)
-        return failed(`${path} is not the code that was built`, "build or install tfpipe again");
-    const ended = await runStageProcess({
-      worker: request.worker,
-      request: {
-        stageType: stage.type,
-        entry: key.resolved.entry,
-        assets: key.resolved.assets,
-        params: stage.params,
-        inputs: request.inputs,
-        outputs,
-        ...(key.engine === undefined || key.resolved.engine === undefined
-          ? {}
-          : {
-              engine: {
-                bundle: key.resolved.engine,
-                folder: key.engine.folder,
-                threads: key.engine.threads,
-                precision: key.engine.precision,
-                convolution: key.engine.convolution,
-              },
-            }),
-        checkpointFolder: join(staging, "checkpoints"),
-        scratchFolder: layout.scratch(stage.type),
-        processors: workspace.machine.cores,
-      },
-      environment: stageEnvironment(request.environment, key.engine?.environment ?? {}),
+        return { ...failed(`${path} is not the code that was built`, "build or install tfpipe again"), isFinal: true };
+    const process = {
       signal: request.signal,
+      clock,
+      ...(stage.execution.timeoutMs === undefined ? {} : { timeoutMs: stage.execution.timeoutMs }),
       onOutput: request.onOutput,
       onStart: request.onStart,
-      onMessage(message) {
-        if (message.type === "measure")
-          (message.role === "metric" ? metrics : measurements)[message.name] = message.value;
-        if (message.type === "warn") warnings.push(message.line);
-        request.onMessage(message);
-      },
-      checkpoints: {
-        find: (checkpoint) =>
-          checkpoints.find(key.checkpointBase, checkpoint, (message) => {
-            warnings.push(message);
-            request.onMessage({ type: "warn", line: message });
-          }),
-        save: (checkpoint, folder) => checkpoints.save(key.checkpointBase, checkpoint, folder),
-        drop: (checkpoint) => checkpoints.drop(key.checkpointBase, checkpoint),
-      },
-    });
+    };
+    const runWorker = (code: ResolvedCode) =>
+      runStageProcess({
+        ...process,
+        worker: request.worker,
+        request: {
+          stageType: key.manifest.stageType,
+          entry: code.entry,
+          assets: code.assets,
+          params: stage.params,
+          inputs: request.inputs,
+          outputs,
+          ...(key.engine === undefined || code.engine === undefined
+            ? {}
+            : {
+                engine: {
+                  bundle: code.engine,
+                  folder: key.engine.folder,
+                  threads: key.engine.threads,
+                  precision: key.engine.precision,
+                  convolution: key.engine.convolution,
+                },
+              }),
+          checkpointFolder: join(staging, "checkpoints"),
+          scratchFolder: layout.scratch(key.manifest.stageType),
+          processors: workspace.machine.cores,
+        },
+        environment: stageEnvironment(request.environment, stage.env, key.engine?.environment ?? {}),
+        onMessage(message) {
+          if (message.type === "measure")
+            (message.role === "metric" ? metrics : measurements)[message.name] = message.value;
+          if (message.type === "warn") warnings.push(message.line);
+          request.onMessage(message);
+        },
+        checkpoints: {
+          find: (checkpoint) =>
+            checkpoints.find(key.checkpointBase, checkpoint, (message) => {
+              warnings.push(message);
+              request.onMessage({ type: "warn", line: message });
+            }),
+          save: (checkpoint, folder) => checkpoints.save(key.checkpointBase, checkpoint, folder),
+          drop: (checkpoint) => checkpoints.drop(key.checkpointBase, checkpoint),
+        },
+      });
+    const { command } = stage;
+    const ended =
+      command === undefined
+        ? await runWorker(key.resolved!)
+        : await runShellStage(workspace, {
+            ...process,
+            stage,
+            command,
+            key,
+            staging,
+            outputs,
+            inputs: request.inputs,
+            environment: request.environment,
+          });
     if (ended.result !== "done") return { ...ended, ...executed() };
     const durationMs = clock.nowMs() - startedMs;
-    measurements.peakMemoryBytes = ended.peakMemoryBytes;
+    if (ended.peakMemoryBytes !== undefined) measurements.peakMemoryBytes = ended.peakMemoryBytes;
 
     const moved = findMoved(workspace, request.watched);
     if (moved !== undefined)
-      return failed(
-        `input ${moved} was changed while the stage ran, so its result cannot be kept`,
-        "run it again once the file is still",
-      );
+      return {
+        ...failed(
+          `input ${moved} was changed while the stage ran, so its result cannot be kept`,
+          "run it again once the file is still",
+        ),
+        isFinal: true,
+      };
+    const staged =
+      command === undefined
+        ? findWorkerOutputs(workspace, stage, outputs, request.inputs)
+        : findShellOutputs(files, command, outputs);
+    if ("problem" in staged) return failed(staged.problem, staged.help);
     const taken: Record<string, TracedOutput> = {};
-    for (const name of Object.keys(stage.outputs)) {
-      if (files.list(outputs[name]!).length === 0)
-        return failed(
-          `it ended without writing its output ${name}`,
-          "a stage must put at least one file into each output folder",
-        );
-      const unknown = findUnknownReference(workspace, outputs[name]!, request.inputs);
-      if (unknown !== undefined)
-        return failed(`output ${name} references ${unknown}, which is not an input of the stage`);
-    }
-    for (const [name, port] of Object.entries(stage.outputs)) {
-      const stored = await workspace.artifacts.takeIn(outputs[name]!, port.kind);
+    for (const [name, { folder, kind }] of Object.entries(staged.found)) {
+      const stored = await workspace.artifacts.takeIn(folder, kind);
       taken[name] = { ...stored, facts: stage.facts[name] ?? {} };
     }
     const trace: Trace = {
@@ -174,6 +195,29 @@ function findMoved({ files }: Workspace, watched: ReadonlyMap<string, FileStat>)
   return undefined;
 }
 
+/** Each output as the stage left it, or what is wrong with one. */
+function findWorkerOutputs(
+  workspace: Workspace,
+  stage: PipelineStage,
+  outputs: Readonly<Record<string, string>>,
+  inputs: Readonly<Record<string, ArtifactPaths>>,
+): StagedOutputs {
+  const found: Record<string, StagedOutput> = {};
+  for (const [name, { kind }] of Object.entries(stage.outputs)) {
+    const folder = outputs[name]!;
+    if (workspace.files.list(folder).length === 0)
+      return {
+        problem: `it ended without writing its output ${name}`,
+        help: "a stage must put at least one file into each output folder",
+      };
+    const unknown = findUnknownReference(workspace, folder, inputs);
+    if (unknown !== undefined)
+      return { problem: `output ${name} references ${unknown}, which is not an input of the stage` };
+    found[name] = { folder, kind };
+  }
+  return { found };
+}
+
 function findUnknownReference(
   { files }: Workspace,
   folder: string,
@@ -189,17 +233,4 @@ function findUnknownReference(
   for (const paths of Object.values(inputs)) visit(paths);
   const references = JSON.parse(text) as Record<string, { digest: string }>;
   return Object.values(references).find(({ digest }) => !known.has(digest))?.digest;
-}
-
-/** Built from scratch: what the user's shell has set for TensorFlow, OpenMP or Node must not reach the stage. */
-function stageEnvironment(
-  own: Readonly<Record<string, string | undefined>>,
-  engine: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> {
-  const environment: Record<string, string> = { LANG: "C.UTF-8", TMPDIR: own.TMPDIR ?? tmpdir() };
-  for (const name of ["PATH", "HOME"]) {
-    const value = own[name];
-    if (value !== undefined) environment[name] = value;
-  }
-  return { ...environment, ...engine };
 }

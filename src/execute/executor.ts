@@ -4,9 +4,10 @@
  *
  *   inputs known -> key -> decide -+-> fresh
  *                                  +-> restore (verified copies; damage means execute)
- *                                  +-> lock, tokens, verify inputs, process, take in, trace, visible
+ *                                  +-> lock, then per attempt: tokens, verify inputs, process, take in, trace; visible
  *
- * p-graph walks the graph without a limit of its own; how many stages run at once is the token pool's affair.
+ * What the plan found fresh is not looked at again. p-graph walks the rest without a limit of its own, and is loaded only
+ * where something runs; how many stages run at once is the token pool's affair.
  * Longer than most files because what became of the stages so far is the state of one class.
  */
 import { join } from "node:path";
@@ -26,10 +27,13 @@ import { type Executed, type ExecuteStageResult, executeStage } from "./execute-
 import { findMaker } from "./find-maker.ts";
 import { pipelineFolderName, readLastRun, writeLastRun } from "./last-run.ts";
 import { longestPaths } from "./longest-paths.ts";
-import { readStageInputs } from "./stage-inputs.ts";
+import type { DetailedStage } from "./plan.ts";
+import { attemptStage } from "./stage-attempts.ts";
+import { type KeyedInputs, readStageInputs } from "./stage-inputs.ts";
 import { makeStageKey, type StageKey } from "./stage-key.ts";
+import { stageResources } from "./stage-resources.ts";
 import { createThreadAdviser, type ThreadAdviser } from "./thread-adviser.ts";
-import { createTokenPool } from "./token-pool.ts";
+import { createTokenPool, type Resources } from "./token-pool.ts";
 import { placeVisibleOutputs } from "./visible-outputs.ts";
 import type { WorkerNews } from "./worker-protocol.ts";
 import type { Workspace } from "./workspace.ts";
@@ -37,11 +41,12 @@ import type { Workspace } from "./workspace.ts";
 export interface ExecuteRequest {
   readonly pipeline: Pipeline;
   readonly graph: StageGraph;
-  /** What to bring up to date, with all it needs, in order. */
-  readonly stages: readonly string[];
+  /** What to bring up to date, with all it needs, in order; what is expected to take long starts first. */
+  readonly plan: readonly DetailedStage[];
   readonly engines: ReadonlyMap<string, ResolvedEngine>;
   readonly force: ReadonlySet<string>;
-  readonly jobs: number;
+  /** What stages share; its `cpus` are `--jobs`. */
+  readonly capacity: Resources;
   readonly keepGoing: boolean;
   readonly runId: string;
   readonly worker: string;
@@ -51,8 +56,6 @@ export interface ExecuteRequest {
   /** Second: everything at once. */
   readonly killSignal: AbortSignal;
   readonly emit: EmitEvent;
-  /** From the plan; what is expected to take long starts first. */
-  readonly expectedMs: ReadonlyMap<string, number>;
 }
 
 /** The events an executor emits, without their time. */
@@ -77,9 +80,11 @@ class Run {
   readonly #fingerprints = new Map<string, string>();
   readonly #tokens;
   readonly #adviseThreads: ThreadAdviser;
+  readonly #expectedMs: ReadonlyMap<string, number>;
   readonly #priorities: ReadonlyMap<string, number>;
   readonly #startMs: number;
   #stopped = false;
+  #rememberAgainMs = Number.NEGATIVE_INFINITY;
 
   constructor(workspace: Workspace, request: ExecuteRequest) {
     this.#workspace = workspace;
@@ -87,17 +92,44 @@ class Run {
     this.#folder = join(workspace.artifactsFolder, pipelineFolderName(request.pipeline));
     this.#stages = new Map(request.pipeline.stages.map((stage) => [stage.name, stage]));
     this.#last = readLastRun(workspace, request.pipeline)?.stages ?? {};
-    this.#tokens = createTokenPool(request.jobs);
+    this.#tokens = createTokenPool(request.capacity);
     this.#adviseThreads = createThreadAdviser(workspace.engines, workspace.machine.cores);
-    this.#priorities = longestPaths(request.stages, request.graph, request.expectedMs);
+    const { plan, graph } = request;
+    this.#expectedMs = new Map(
+      plan.flatMap(({ stage, expectedMs }) => (expectedMs === undefined ? [] : [[stage, expectedMs] as const])),
+    );
+    this.#priorities = longestPaths(
+      plan.map(({ stage }) => stage),
+      graph,
+      this.#expectedMs,
+    );
     this.#startMs = workspace.clock.nowMs();
   }
 
   async all(): Promise<readonly StageRecord[]> {
-    const { stages, graph } = this.#request;
+    const { plan, force, runId } = this.#request;
+    const isSettled = ({ stage, decision }: DetailedStage) => decision === "fresh" && !force.has(stage);
+    for (const { stage, reason, trace } of plan.filter(isSettled))
+      this.#succeed(this.#stages.get(stage)!, "fresh", reason, trace!);
+    const rest = plan.filter((planned) => !isSettled(planned));
+    if (rest.some(({ decision }) => decision !== "restore")) await this.#walk(rest.map(({ stage }) => stage));
+    else
+      for (const { stage } of rest)
+        await this.#bringUpToDate(stage).catch((error: unknown) => {
+          if (!(error instanceof StageNotDone)) throw error;
+        });
+    for (const { stage } of plan) if (!this.#records.has(stage)) this.#skip(stage);
+    this.#rememberLast(runId);
+    return plan.map(({ stage }) => this.#records.get(stage)!);
+  }
+
+  async #walk(names: readonly string[]): Promise<void> {
     const { PGraph, PGraphError } = await import("p-graph");
-    const nodes = Object.fromEntries(stages.map((name) => [name, { run: () => this.#bringUpToDate(name) }]));
-    const edges = stages.flatMap((name) => graph.needs.get(name)!.map((need): [string, string] => [need, name]));
+    const nodes = new Map(names.map((name) => [name, { run: () => this.#bringUpToDate(name) }]));
+    const edges = names.flatMap((name) => {
+      const needs = this.#request.graph.needs.get(name)!.filter((need) => nodes.has(need));
+      return needs.map((need): [string, string] => [need, name]);
+    });
     const walk: PGraph = new PGraph(nodes, edges);
     try {
       await walk.run({ continue: true });
@@ -106,9 +138,6 @@ class Run {
       const bug = error.taskErrors.find((one) => !(one instanceof StageNotDone));
       if (bug !== undefined) throw bug;
     }
-    for (const name of stages) if (!this.#records.has(name)) this.#skip(name);
-    this.#rememberLast(this.#request.runId);
-    return stages.map((name) => this.#records.get(name)!);
   }
 
   async #bringUpToDate(name: string): Promise<void> {
@@ -129,16 +158,16 @@ class Run {
 
   async #advance(stage: PipelineStage): Promise<void> {
     const workspace = this.#workspace;
-    const { inputs, digests, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
-    const key = makeStageKey(workspace, stage, digests, this.#request.engines.get(stage.name));
+    const { inputs, keyed, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
+    const key = this.#keyOf(stage, keyed);
     const force = this.#request.force.has(stage.name);
     const lastFingerprint = this.#last[stage.name];
     let decision = await decideStage(workspace, { stage, key, lastFingerprint, folder: this.#folder, force });
-    if (decision.decision === "fresh") return this.#succeed(stage, "fresh", decision.reason, key, decision.trace!);
+    if (decision.decision === "fresh") return this.#succeed(stage, "fresh", decision.reason, decision.trace!);
     if (decision.decision === "restore") {
       try {
         await this.#place(stage, decision.trace!);
-        return this.#succeed(stage, "restored", decision.reason, key, decision.trace!);
+        return this.#succeed(stage, "restored", decision.reason, decision.trace!);
       } catch (error) {
         if (!(error instanceof DamagedObject)) throw error;
         this.#emit({ type: "warned", message: `${error.message}; ${stage.name} runs again` });
@@ -152,7 +181,9 @@ class Run {
         const again = await decideStage(workspace, { stage, key, lastFingerprint, folder: this.#folder });
         if (again.trace !== undefined) {
           if (again.decision === "restore") await this.#place(stage, again.trace);
-          return this.#succeed(stage, "restored", "made by another run meanwhile", key, again.trace);
+          const ours = again.trace.runId === this.#request.runId;
+          const reason = ours ? "made by a stage with the same key" : "made by another run meanwhile";
+          return this.#succeed(stage, "restored", reason, again.trace);
         }
       }
       await this.#execute(stage, key, decision, inputs, watched);
@@ -168,42 +199,52 @@ class Run {
     inputs: Readonly<Record<string, ArtifactPaths>>,
     watched: ReadonlyMap<string, FileStat>,
   ): Promise<void> {
-    const { jobs, signal } = this.#request;
-    const release = await this.#tokens.acquire(
-      key.engine === undefined ? 1 : jobs,
-      this.#priorities.get(stage.name) ?? 0,
-    );
-    try {
-      if (this.#stopped || signal.aborted) {
+    const { capacity, signal } = this.#request;
+    const { tokens, warnings } = stageResources(stage, capacity);
+    for (const message of warnings) this.#emit({ type: "warned", message });
+    const ended = await attemptStage({
+      stage,
+      signal,
+      clock: this.#workspace.clock,
+      acquire: () => this.#tokens.acquire(tokens, this.#priorities.get(stage.name) ?? 0),
+      isStopped: () => this.#stopped,
+      execute: async (attempt) => {
+        await this.#start(stage, key, reason, attempt);
+        return this.#runProcess(stage, key, inputs, watched);
+      },
+      onRetry: (retry) => this.#emit({ type: "stage-retrying", stage: stage.name, ...retry }),
+    });
+    switch (ended?.result) {
+      case undefined:
         this.#skip(stage.name);
         throw new StageNotDone();
-      }
-      const advice = key.engine && (await this.#adviseThreads(key.engine, this.#request.expectedMs.get(stage.name)));
-      if (advice !== undefined) this.#emit({ type: "warned", message: advice });
-      this.#emit({
-        type: "stage-started",
-        stage: stage.name,
-        stageType: stage.type,
-        fingerprint: key.fingerprint,
-        reason,
-      });
-      await this.#healInputs(stage);
-      const ended = await this.#runProcess(stage, key, inputs, watched);
-      switch (ended.result) {
-        case "ran":
-          this.#reportOtherResults(stage, ended.trace);
-          await this.#place(stage, ended.trace);
-          return this.#succeed(stage, "ran", reason, key, ended.trace);
-        case "interrupted":
-          this.#stopped = true;
-          this.#finish(stage, "interrupted", reason, { ...executedOf(ended), fingerprint: key.fingerprint });
-          throw new StageNotDone();
-        case "failed":
-          return this.#fail(stage, reason, ended.failure, { ...executedOf(ended), fingerprint: key.fingerprint });
-      }
-    } finally {
-      release();
+      case "ran":
+        if (stage.execution.cache) this.#reportOtherResults(stage, ended.trace);
+        await this.#place(stage, ended.trace);
+        return this.#succeed(stage, "ran", reason, ended.trace);
+      case "interrupted":
+        this.#stopped = true;
+        this.#finish(stage, "interrupted", reason, { ...executedOf(ended), fingerprint: key.fingerprint });
+        throw new StageNotDone();
+      case "failed":
+        return this.#fail(stage, reason, ended.failure, { ...executedOf(ended), fingerprint: key.fingerprint });
     }
+  }
+
+  async #start(stage: PipelineStage, key: StageKey, reason: string, attempt: number): Promise<void> {
+    if (attempt === 1 && key.engine !== undefined) {
+      const advice = await this.#adviseThreads(key.engine, this.#expectedMs.get(stage.name));
+      if (advice !== undefined) this.#emit({ type: "warned", message: advice });
+    }
+    this.#emit({
+      type: "stage-started",
+      stage: stage.name,
+      stageType: stage.type,
+      fingerprint: key.fingerprint,
+      reason,
+      ...(attempt === 1 ? {} : { attempt }),
+    });
+    await this.#healInputs(stage);
   }
 
   #runProcess(
@@ -251,8 +292,8 @@ class Run {
 
   async #remake(stage: PipelineStage, reason: string): Promise<void> {
     await this.#healInputs(stage);
-    const { inputs, digests, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
-    const key = makeStageKey(this.#workspace, stage, digests, this.#request.engines.get(stage.name));
+    const { inputs, keyed, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
+    const key = this.#keyOf(stage, keyed);
     const ended = await this.#runProcess(stage, key, inputs, watched);
     if (ended.result === "failed") this.#fail(stage, reason, ended.failure, executedOf(ended));
     if (ended.result === "interrupted") {
@@ -261,11 +302,18 @@ class Run {
     }
   }
 
+  #keyOf(stage: PipelineStage, inputs: KeyedInputs): StageKey {
+    const { pipeline, engines } = this.#request;
+    const engine = engines.get(stage.name);
+    return makeStageKey(this.#workspace, { stage, pipelineFolder: pipeline.folder, inputs, engine });
+  }
+
   async #lock(
     stage: PipelineStage,
     key: StageKey,
   ): Promise<{ readonly release: () => void; readonly waited: boolean }> {
     const { locks, clock } = this.#workspace;
+    const { signal } = this.#request;
     for (let waited = false; ; waited = true) {
       const attempt = locks.tryAcquire(key.fingerprint);
       if ("release" in attempt) return { release: attempt.release, waited };
@@ -275,11 +323,11 @@ class Run {
           stage: stage.name,
           holder: `process ${attempt.holder.pid} on ${attempt.holder.host}`,
         });
-      if (this.#request.signal.aborted) {
+      if (this.#stopped || signal.aborted) {
         this.#skip(stage.name);
         throw new StageNotDone();
       }
-      await clock.wait(LOCK_POLL_MS);
+      await clock.wait(LOCK_POLL_MS, signal);
     }
   }
 
@@ -307,6 +355,8 @@ class Run {
 
   /** So that `why` and `show` know after a kill, too, what succeeded before it. */
   #rememberLast(runId: string | undefined): void {
+    const { clock } = this.#workspace;
+    const startedMs = clock.nowMs();
     try {
       writeLastRun(this.#workspace, this.#request.pipeline, runId, this.#fingerprints);
     } catch (error) {
@@ -318,20 +368,18 @@ class Run {
         help: refusal.help,
       });
     }
+    // A long list takes long to write: of thousands of stages not after each.
+    const endedMs = clock.nowMs();
+    this.#rememberAgainMs = endedMs + REMEMBERING_SHARE * (endedMs - startedMs);
   }
 
-  #succeed(
-    stage: PipelineStage,
-    outcome: "fresh" | "restored" | "ran",
-    reason: string,
-    key: StageKey,
-    trace: Trace,
-  ): void {
+  #succeed(stage: PipelineStage, outcome: "fresh" | "restored" | "ran", reason: string, trace: Trace): void {
     this.#traces.set(stage.name, trace);
-    this.#fingerprints.set(stage.name, key.fingerprint);
-    if (outcome !== "fresh") this.#rememberLast(undefined);
+    // Of a frozen stage not the one it would have: what is there was made by the trace's.
+    this.#fingerprints.set(stage.name, trace.fingerprint);
+    if (outcome !== "fresh" && this.#workspace.clock.nowMs() >= this.#rememberAgainMs) this.#rememberLast(undefined);
     this.#finish(stage, outcome, reason, {
-      fingerprint: key.fingerprint,
+      fingerprint: trace.fingerprint,
       durationMs: trace.durationMs,
       outputs: trace.outputs,
       metrics: trace.metrics,
@@ -383,6 +431,8 @@ class Run {
 }
 
 const LOCK_POLL_MS = 200;
+/** At most one part in so many of the time goes into remembering. */
+const REMEMBERING_SHARE = 10;
 
 function executedOf({ durationMs, metrics, measurements, warnings }: Executed): Executed {
   return { durationMs, metrics, measurements, warnings };

@@ -1,13 +1,17 @@
-/** From a stage and its inputs' digests to its key manifest: the meeting place of pipeline, code and engine. */
-
+/**
+ * From a stage and its inputs' digests to its key manifest: the meeting place of pipeline, code and engine. A stage type
+ * and a user's own stage count by their code, a shell stage by its command; where their files lie counts nowhere.
+ */
+import { relative, sep } from "node:path";
 import type { ResolvedCode } from "../identity/code-library.ts";
 import { digestBytes } from "../identity/digest.ts";
 import { fingerprintOf, type KeyedCode } from "../identity/fingerprint.ts";
-import type { KeyManifest } from "../identity/key-manifest.ts";
+import type { CommandKey, KeyManifest } from "../identity/key-manifest.ts";
 import { paramsForCheckpoints, paramsForKey } from "../identity/param-roles.ts";
 import { canonicalJson, type JsonObject } from "../json.ts";
-import type { PipelineStage } from "../language/pipeline.ts";
+import type { PipelineStage, ShellCommand } from "../language/pipeline.ts";
 import type { ResolvedEngine } from "./engine-port.ts";
+import type { KeyedInputs } from "./stage-inputs.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface StageKey extends KeyedCode {
@@ -16,28 +20,40 @@ export interface StageKey extends KeyedCode {
   readonly platformClass: string;
   /** What the stage's checkpoints have in common: the key without how far it goes, on one class of machines. */
   readonly checkpointBase: string;
-  readonly resolved: ResolvedCode;
+  /** Absent of a shell stage: it has no code of its own. */
+  readonly resolved?: ResolvedCode;
   readonly engine?: ResolvedEngine;
 }
 
-/** The engine was resolved when the command began; a stage without one does not compute. */
+export interface StageKeyRequest {
+  readonly stage: PipelineStage;
+  /** Absolute. */
+  readonly pipelineFolder: string;
+  readonly inputs: KeyedInputs;
+  /** Resolved when the command began; a stage without one does not compute. */
+  readonly engine: ResolvedEngine | undefined;
+}
+
 export function makeStageKey(
   workspace: Pick<Workspace, "code" | "catalogue" | "machine">,
-  stage: PipelineStage,
-  inputs: Readonly<Record<string, string>>,
-  engine: ResolvedEngine | undefined,
+  { stage, pipelineFolder, inputs, engine }: StageKeyRequest,
 ): StageKey {
-  const resolved = workspace.code.resolve(stage.type, engine?.name);
-  const schema = workspace.catalogue.get(stage.type)!.schema;
+  const { command, module } = stage;
+  const typeName = module ?? stage.type;
+  const resolved = command === undefined ? workspace.code.resolve(typeName, engine?.name) : undefined;
+  const type = command === undefined ? workspace.catalogue.get(typeName)! : undefined;
+  const schema = type?.schema ?? {};
   const manifest: KeyManifest = {
     schema: "tfpipe/key/1",
-    stageType: stage.type,
-    code: resolved.digest,
-    packages: resolved.packages,
+    // A user's own stage by the name that it gives itself: its module may lie anywhere.
+    stageType: module === undefined ? stage.type : type!.definition.type,
+    code: resolved?.digest ?? SHELL_CODE,
+    packages: resolved?.packages ?? {},
     params: paramsForKey(stage.params, schema),
-    inputs,
+    inputs: inputs.digests,
     outputs: Object.fromEntries(Object.entries(stage.outputs).map(([name, port]) => [name, port.kind])),
-    env: {},
+    env: stage.env,
+    ...(command === undefined ? {} : { command: keyCommand(command, pipelineFolder, inputs) }),
     ...(engine === undefined
       ? {}
       : {
@@ -56,7 +72,7 @@ export function makeStageKey(
   return {
     manifest,
     platformClass,
-    code: resolved.listing,
+    code: resolved?.listing ?? { modules: {} },
     fingerprint: fingerprintOf(manifest),
     checkpointBase: digestBytes(
       canonicalJson({
@@ -65,7 +81,16 @@ export function makeStageKey(
         platformClass,
       } as unknown as JsonObject),
     ),
-    resolved,
+    ...(resolved === undefined ? {} : { resolved }),
     ...(engine === undefined ? {} : { engine }),
   };
+}
+
+/** Stands for how commands are run: which places and variables they get. Another way of doing it is another number. */
+const SHELL_CODE = digestBytes("tfpipe/shell/1");
+
+function keyCommand(command: ShellCommand, pipelineFolder: string, { places, tools }: KeyedInputs): CommandKey {
+  const { text, shell, values, outputPaths } = command;
+  const folder = relative(pipelineFolder, command.folder).replaceAll(sep, "/");
+  return { text, shell, folder: folder === "" ? "." : folder, values, places, outputPaths, tools };
 }

@@ -8,10 +8,12 @@ import type { JsonValue } from "../json.ts";
 import { killTree } from "../platform/process-tree.ts";
 import type { FailureRecord } from "../record.ts";
 import { describeRefusal } from "./describe-refusal.ts";
+import { guardProcess } from "./process-guard.ts";
 import type { FromWorker, ToWorker, WorkerNews, WorkRequest } from "./worker-protocol.ts";
+import type { Clock } from "./workspace.ts";
 
 export type StageResult =
-  | { readonly result: "done"; readonly peakMemoryBytes: number }
+  | { readonly result: "done"; readonly peakMemoryBytes?: number }
   | { readonly result: "interrupted" }
   | { readonly result: "failed"; readonly failure: FailureRecord };
 
@@ -29,11 +31,15 @@ export interface StageProcessOptions {
   };
   /** First abort: stop at the next step. */
   readonly signal: AbortSignal;
-  /** Told the process id, so that a second Ctrl-C can end it at once. */
+  /** Given what ends it at once, for a second Ctrl-C. */
   readonly onStart: (kill: () => void) => void;
+  readonly clock: Pick<Clock, "wait">;
+  readonly timeoutMs?: number;
 }
 
 const KEPT_LINES = 40;
+/** What it started may hold its output open although it is gone. */
+const LAST_OUTPUT_MS = 2_000;
 
 export function runStageProcess(options: StageProcessOptions): Promise<StageResult> {
   const { request, signal, checkpoints } = options;
@@ -45,8 +51,18 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
       detached: true,
       serialization: "advanced",
     });
-    const kill = () => child.pid !== undefined && killTree(child.pid);
-    options.onStart(kill);
+    const { pid } = child;
+    const guard =
+      pid === undefined
+        ? undefined
+        : guardProcess({
+            pid,
+            clock: options.clock,
+            signal,
+            ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+          });
+    if (guard !== undefined) options.onStart(guard.kill);
+    const closed = new AbortController();
     const lastOutput: string[] = [];
     const listen = (stream: "stdout" | "stderr"): void => {
       let rest = "";
@@ -103,12 +119,15 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
           });
           return;
         case "done":
+          guard?.expectEnd();
           result = { result: "done", peakMemoryBytes: message.peakMemoryBytes };
           return;
         case "interrupted":
+          guard?.expectEnd();
           result = { result: "interrupted" };
           return;
         case "failed": {
+          guard?.expectEnd();
           const { type: _type, ...failure } = message;
           result = { result: "failed", failure: { ...failure, lastOutput } };
           return;
@@ -122,15 +141,20 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
       };
     });
     // Not at "close": what it started may hold its output open for ever.
-    child.on("exit", kill);
+    child.on("exit", async () => {
+      if (pid !== undefined) killTree(pid);
+      await options.clock.wait(LAST_OUTPUT_MS, closed.signal);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    });
     child.on("close", (code, killedBy) => {
+      closed.abort();
       signal.removeEventListener("abort", onAbort);
-      resolve(
-        result ??
-          (signal.aborted
-            ? { result: "interrupted" }
-            : { result: "failed", failure: describeExit(code, killedBy, request, lastOutput) }),
-      );
+      const ended = guard?.ended();
+      if (ended !== undefined) resolve({ result: "failed", failure: { ...ended, lastOutput } });
+      else if (result !== undefined) resolve(result);
+      else if (signal.aborted) resolve({ result: "interrupted" });
+      else resolve({ result: "failed", failure: describeExit(code, killedBy, request, lastOutput) });
     });
     signal.addEventListener("abort", onAbort, { once: true });
     post({ type: "run", request });
@@ -144,6 +168,12 @@ function describeExit(
   { params: { batchSize } }: WorkRequest,
   lastOutput: readonly string[],
 ): FailureRecord {
+  if (lastOutput.some((line) => line.includes("JavaScript heap out of memory")))
+    return {
+      message: "its process ran out of memory for JavaScript values",
+      help: "keep less at once: read in pieces, and hold numbers in typed arrays",
+      lastOutput,
+    };
   if (signal === "SIGKILL")
     return {
       message: "its process was killed (SIGKILL)",

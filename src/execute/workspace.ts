@@ -25,6 +25,8 @@ export interface Workspace {
   readonly catalogue: StageCatalogue;
   readonly engines: EnginePort;
   readonly machine: Machine;
+  /** The user's PATH: where the programs that a command lists as its tools are looked for. */
+  readonly searchPath: string;
   readonly clock: Clock;
   /** Version of this package. */
   readonly version: string;
@@ -35,6 +37,6 @@ export interface Clock {
   nowMs(): number;
   /** ISO 8601, UTC. */
   date(): string;
-  /** Resolves after `ms`. */
-  wait(ms: number): Promise<void>;
+  /** Resolves after `ms`, or when `signal` is aborted. */
+  wait(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** From a key manifest to a fingerprint, and from two manifests to what differs between them. */
 import { canonicalJson, isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { digestBytes } from "./digest.ts";
-import type { CodeListing, KeyDifference, KeyManifest } from "./key-manifest.ts";
+import type { CodeListing, CommandKey, KeyDifference, KeyManifest } from "./key-manifest.ts";
 
 export function fingerprintOf(manifest: KeyManifest): string {
   return digestBytes(canonicalJson(manifest as unknown as JsonObject));
@@ -47,6 +47,8 @@ export function diffKeys(before: KeyedCode, after: KeyedCode): readonly KeyDiffe
     // The bundle changed while no module did: the way of bundling itself.
     if (differences.length === count) compare("code", "bundle", a.code, b.code);
   }
+  compareMaps("command", commandMembers(a.command), commandMembers(b.command));
+  compareMaps("tool", a.command?.tools ?? {}, b.command?.tools ?? {});
   compareMaps("package", a.packages, b.packages);
   compareMaps("output", a.outputs, b.outputs);
   compareMaps("env", a.env, b.env);
@@ -55,6 +57,16 @@ export function diffKeys(before: KeyedCode, after: KeyedCode): readonly KeyDiffe
 }
 
 type StringMap = Readonly<Record<string, string>>;
+
+function commandMembers(command: CommandKey | undefined): StringMap {
+  if (command === undefined) return {};
+  const { text, shell, folder, values, places, outputPaths } = command;
+  const names = [
+    ...Object.entries(places).map(([port, name]) => [`name of input ${port}`, name]),
+    ...Object.entries(outputPaths).map(([port, name]) => [`name of output ${port}`, name]),
+  ];
+  return { ...values, ...Object.fromEntries(names), text, shell: canonicalJson(shell), folder };
+}
 
 function textMembers(value: object | undefined): StringMap {
   return Object.fromEntries(Object.entries(value ?? {}).map(([name, member]) => [name, String(member)]));

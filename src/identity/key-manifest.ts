@@ -19,8 +19,26 @@ export interface KeyManifest {
   /** Kind by output. */
   readonly outputs: Readonly<Record<string, string>>;
   readonly env: Readonly<Record<string, string>>;
+  /** Of a shell stage; `code` then stands for how commands are run. */
+  readonly command?: CommandKey;
   /** Only where the stage computes on an engine. */
   readonly numerics?: NumericsKey;
+}
+
+export interface CommandKey {
+  /** As written, references and all. */
+  readonly text: string;
+  readonly shell: readonly string[];
+  /** Working folder, relative to the pipeline's folder. */
+  readonly folder: string;
+  /** What references to params, matrix and env stand for, by environment variable. */
+  readonly values: Readonly<Record<string, string>>;
+  /** The file name that the command sees, by input; empty where the input is a folder. */
+  readonly places: Readonly<Record<string, string>>;
+  /** As the user named it, by output. */
+  readonly outputPaths: Readonly<Record<string, string>>;
+  /** Digest of the program file, by listed tool. */
+  readonly tools: Readonly<Record<string, string>>;
 }
 
 export interface NumericsKey {
@@ -39,8 +57,22 @@ export interface CodeListing {
 
 /** One thing in which two manifests differ. `before` or `after` is absent where the thing was added or removed. */
 export interface KeyDifference {
-  readonly part: "stageType" | "code" | "package" | "param" | "input" | "output" | "env" | "numerics" | "schema";
-  /** Param path `optimizer.learningRate`, input port, module path, package name, numerics member. */
+  readonly part:
+    | "stageType"
+    | "code"
+    | "command"
+    | "tool"
+    | "package"
+    | "param"
+    | "input"
+    | "output"
+    | "env"
+    | "numerics"
+    | "schema";
+  /**
+   * Param path `optimizer.learningRate`, input port, module path, package or tool name, numerics member; of a command
+   * `text`, `shell`, `folder`, the name of a variable, or what a file is called: `name of input table`.
+   */
   readonly name: string;
   readonly before?: string;
   readonly after?: string;

@@ -1,39 +1,72 @@
-/** Why a stage runs, or why it does not: the difference of two key manifests in words, each with old and new value. */
-import type { KeyDifference } from "../identity/key-manifest.ts";
+/**
+ * Why a stage runs, or why it does not: the difference of two key manifests in words, each with old and new value, and
+ * under every input that a stage made, why that stage gives something else: a chain that ends at the root cause.
+ */
+import type { ComparedKey, ExplainedDifference, Explanation, RootCause } from "../identity/explanation.ts";
 import type { StageDecision } from "../record.ts";
 import { createPalette, type Palette } from "./ansi.ts";
+import { breakText } from "./break-text.ts";
 import type { TextStyle } from "./reporter.ts";
-import { printableLine, truncate, wrapText } from "./text-width.ts";
+import { pipelineTitle, runTitle } from "./run-title.ts";
+import { printableLine, textWidth, truncate } from "./text-width.ts";
 
-export interface WhyExplanation {
-  readonly decision: StageDecision;
-  readonly reason: string;
-  readonly differences: readonly KeyDifference[];
-  /** What was compared with: `the run of 2026-01-02 10:11 (ab12cd34)`. */
-  readonly against: string;
-  /**
-   * Where a difference comes from, where that is known: of a param the place that sets it (`pipelines/x.yaml:31`), of an
-   * input the stage or path that it reads (`normalize.train`).
-   */
-  readonly origin?: (difference: KeyDifference) => string | undefined;
+export interface Why {
+  readonly explanation: Explanation;
+  /** Where its differences begin, up the chain. */
+  readonly rootCauses: readonly RootCause[];
+  /** The pipeline that was asked about: others are named. */
+  readonly pipeline: string;
+  readonly profiles: readonly string[];
 }
 
-/** Lines without a final break. */
-export function renderWhy(stage: string, why: WhyExplanation, style: TextStyle): string {
-  const palette = createPalette(style.color);
-  const width = style.columns - 1;
-  const head = `${palette.bold(stage)} ${decisionSentence(why.decision)}`;
-  if (why.differences.length === 0) return [`${head}:`, ...indent(why.reason, width)].join("\n");
+const INDENT = 2;
+/** Deeper links of a chain are not indented further, so that there is room for their words. */
+const DEEPEST = 8;
+const LONGEST_VALUE = 400;
 
-  const parts = why.differences.map((difference) =>
-    describeDifference(difference, why.origin?.(difference), width, palette),
+/** Lines without a final break, none wider than the window. */
+export function renderWhy(why: Why, style: TextStyle): string {
+  const { explanation, rootCauses } = why;
+  const palette = createPalette(style.color);
+  const writer = createWriter(style.columns - 1);
+  const name = explanation.stage;
+  const against = explanation.against === undefined ? "" : comparedWith(explanation.against, why);
+  writer.line(0, `${name} ${decisionSentence(explanation.decision)}: ${explanation.reason}`, (text) =>
+    text.startsWith(name) ? palette.bold(name) + text.slice(name.length) : text,
   );
-  return [
-    why.decision === "run"
-      ? `${head} because, against ${why.against}:`
-      : `${head} (${why.reason}). Against ${why.against}:`,
-    ...parts.map((lines) => lines.map((line) => `  ${line}`).join("\n")),
-  ].join("\n");
+  if (explanation.frozen) writer.line(1, "it is frozen: what it produced last is kept, whatever changed");
+  if (explanation.incomparable !== undefined) writer.line(1, explanation.incomparable, palette.dim);
+  else if (explanation.against !== undefined && explanation.differences.length === 0)
+    writer.line(1, `nothing that counts differs from ${against}`);
+  else if (explanation.differences.length > 0) {
+    writer.line(0, `against ${against}:`, palette.dim);
+    for (const difference of explanation.differences) writeDifference(writer, 1, difference, palette);
+  }
+  const farther = rootCauses.filter(({ stage }) => stage !== name);
+  if (explanation.differences.length > 0 && farther.length > 0)
+    for (const [index, { stage, text, difference }] of rootCauses.entries()) {
+      const place = difference?.origin === undefined || difference.part === "input" ? "" : ` (${difference.origin})`;
+      writer.line(0, `${index === 0 ? "root cause: " : "       and: "}${stage}: ${text}${place}`, palette.yellow);
+    }
+  return writer.lines.join("\n");
+}
+
+interface Writer {
+  readonly lines: string[];
+  /** `paint` gets each line as it is broken, without its indent. */
+  line(depth: number, text: string, paint?: (text: string) => string): void;
+}
+
+function createWriter(width: number): Writer {
+  const lines: string[] = [];
+  return {
+    lines,
+    line(depth, text, paint = (same) => same) {
+      const indent = " ".repeat(INDENT * Math.min(depth, DEEPEST, Math.floor(width / 6)));
+      for (const line of breakText(printable(text), width - indent.length, INDENT))
+        lines.push(`${indent}${paint(line)}`);
+    },
+  };
 }
 
 function decisionSentence(decision: StageDecision): string {
@@ -45,72 +78,117 @@ function decisionSentence(decision: StageDecision): string {
     case "restore":
       return "will be restored";
     case "pending":
-      return "is decided when what it needs is done";
+      return "waits";
     default:
       return decision satisfies never;
   }
 }
 
-function indent(text: string, width: number): string[] {
-  return wrapText(text, width - 2).map((line) => `  ${line}`);
+function comparedWith(against: ComparedKey, { pipeline, profiles }: Pick<Why, "pipeline" | "profiles">): string {
+  const title = pipelineTitle(against);
+  const elsewhere = title === pipelineTitle({ pipeline, profiles }) ? "" : ` of ${title}`;
+  if (against.runId === undefined) return `${title} as it is now`;
+  return `the run ${runTitle({
+    id: against.runId,
+    ...(against.runName === undefined ? {} : { name: against.runName }),
+    ...(against.madeAt === undefined ? {} : { startedAt: against.madeAt }),
+  })}${elsewhere}`;
 }
 
-function describeDifference(
-  { part, name, before, after }: KeyDifference,
-  origin: string | undefined,
-  width: number,
-  palette: Palette,
-): string[] {
+function writeDifference(writer: Writer, depth: number, difference: ExplainedDifference, palette: Palette): void {
+  const { part, name, before, after, origin } = difference;
   const from = origin === undefined ? "" : ` (${origin})`;
   switch (part) {
-    case "input": {
-      const digests = change(shortDigest(before), shortDigest(after), width, palette);
-      const verb = before === undefined ? "is new" : after === undefined ? "is gone" : "changed";
-      const because = origin === undefined ? "" : verb === "changed" ? `, because ${origin} did` : ` (${origin})`;
-      return [
-        `input ${palette.bold(name)} ${verb}${because}`,
-        ...(verb === "changed" ? digests.map((line) => palette.dim(`  ${line}`)) : []),
-      ];
-    }
+    case "input":
+      return writeInput(writer, depth, difference, palette);
     case "code": {
       const verb = before === undefined ? "is new" : after === undefined ? "is no longer used" : "was edited";
-      return [`code ${palette.bold(name)} ${verb}${from}`];
+      return writer.line(depth, `code ${name} ${verb}${from}`);
     }
+    case "tool":
+      return writer.line(depth, `the program ${name} is another one${from}`);
+    case "command":
+      if (name !== "text") return writeChange(writer, depth, `command ${name}`, difference, palette);
+      writer.line(depth, `its command was edited${from}`);
+      return writeEdit(writer, depth + 1, before ?? "", after ?? "", palette);
     case "stageType":
-      return join(`stage type`, from, change(before, after, width - 12, palette));
+      return writeChange(writer, depth, "stage type", difference, palette);
     case "schema":
-      return join(`format of keys`, from, change(before, after, width - 16, palette));
+      return writeChange(writer, depth, "format of keys", difference, palette);
     case "package":
     case "param":
     case "output":
     case "env":
-    case "numerics": {
-      const label = `${part} ${name}`;
-      return join(
-        `${part} ${palette.bold(name)}`,
-        from,
-        change(before, after, width - label.length - from.length - 4, palette),
-      );
-    }
+    case "numerics":
+      return writeChange(writer, depth, `${part === "numerics" ? "engine" : part} ${name}`, difference, palette);
     default:
       return part satisfies never;
   }
 }
 
+function writeInput(writer: Writer, depth: number, difference: ExplainedDifference, palette: Palette): void {
+  const { name, before, after, origin, undecided, because = [] } = difference;
+  const from = origin === undefined ? "" : ` (${origin})`;
+  if (undecided) writer.line(depth, `input ${name} may change${from}`);
+  else if (before === undefined) return writer.line(depth, `input ${name} is new${from}`);
+  else if (after === undefined) return writer.line(depth, `input ${name} is gone`);
+  else writer.line(depth, `input ${name} changed${from}  ${shortDigest(before)} -> ${shortDigest(after)}`);
+  for (const why of because) {
+    writer.line(depth + 1, linkText(why));
+    if (why.repeated) continue;
+    if (why.incomparable !== undefined) writer.line(depth + 2, why.incomparable, palette.dim);
+    for (const deeper of why.differences) writeDifference(writer, depth + 2, deeper, palette);
+  }
+}
+
+/** How a link of the chain begins: its differences follow below. */
+function linkText({ stage, decision, reason, differences, incomparable, repeated, frozen }: Explanation): string {
+  if (repeated) return `${stage}: as above`;
+  const kept = frozen ? ", frozen" : "";
+  if (differences.length > 0) {
+    if (decision === "run") return `${stage} will run${kept}:`;
+    return decision === "pending" ? `${stage} waits${kept}:` : `${stage} has given another result${kept}:`;
+  }
+  if (decision === "run" || decision === "pending") return `${stage} ${decisionSentence(decision)}${kept}: ${reason}`;
+  return incomparable === undefined
+    ? `${stage} has given another result for the same key${kept}`
+    : `${stage} has given another result${kept}`;
+}
+
 /** On one line where it fits, else the values below, each on its own. */
-function join(label: string, from: string, values: readonly string[]): string[] {
-  return values.length === 1
-    ? [`${label} ${values[0]}${from}`]
-    : [`${label}${from}`, ...values.map((line) => `  ${line}`)];
+function writeChange(
+  writer: Writer,
+  depth: number,
+  label: string,
+  difference: ExplainedDifference,
+  palette: Palette,
+): void {
+  const old = difference.before === undefined ? "(none)" : truncate(printable(difference.before), LONGEST_VALUE);
+  const now = difference.after === undefined ? "(none)" : truncate(printable(difference.after), LONGEST_VALUE);
+  const from = difference.origin === undefined ? "" : ` (${difference.origin})`;
+  if (textWidth(old) + textWidth(now) <= 60) {
+    const change = `${old} -> ${now}`;
+    return writer.line(depth, `${label} ${change}${from}`, (text) =>
+      text.includes(change) ? text.replace(change, () => `${palette.red(old)} -> ${palette.green(now)}`) : text,
+    );
+  }
+  writer.line(depth, `${label}${from}`);
+  writer.line(depth + 1, `   ${old}`, palette.red);
+  writer.line(depth + 1, `-> ${now}`, palette.green);
 }
 
-function change(before: string | undefined, after: string | undefined, width: number, palette: Palette): string[] {
-  const old = before === undefined ? "(none)" : printableLine(before);
-  const now = after === undefined ? "(none)" : printableLine(after);
-  if (old.length + now.length + 4 <= width) return [`${palette.red(old)} -> ${palette.green(now)}`];
-  return [`   ${palette.red(truncate(old, 400))}`, `-> ${palette.green(truncate(now, 400))}`];
+/** Lines of one text that the other has not. */
+function writeEdit(writer: Writer, depth: number, before: string, after: string, palette: Palette): void {
+  const old = before.split("\n");
+  const now = after.split("\n");
+  for (const line of old) if (!now.includes(line)) writer.line(depth, `- ${printableLine(line)}`, palette.red);
+  for (const line of now) if (!old.includes(line)) writer.line(depth, `+ ${printableLine(line)}`, palette.green);
 }
 
-function shortDigest(digest: string | undefined): string | undefined {
-  return digest?.replace(/^[0-9a-f]{64}$/, (hex) => hex.slice(0, 12));
+function printable(text: string): string {
+  return text.split("\n").map(printableLine).join("\n");
+}
+
+function shortDigest(digest: string): string {
+  return digest.replace(/^[0-9a-f]{64}$/, (hex) => hex.slice(0, 12));
 }

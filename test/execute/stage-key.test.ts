@@ -35,7 +35,13 @@ const engine: ResolvedEngine = {
   convolution: "auto",
   environment: {},
 };
-const keyOn = (changes: Partial<ResolvedEngine>) => makeStageKey(workspace, stage, {}, { ...engine, ...changes });
+const keyOn = (changes: Partial<ResolvedEngine>) =>
+  makeStageKey(workspace, {
+    stage,
+    pipelineFolder: "/project",
+    inputs: { digests: {}, places: {}, tools: {} },
+    engine: { ...engine, ...changes },
+  });
 
 test.each([
   ["precision", { precision: "bfloat16" }, "float32", "bfloat16"],
