@@ -22,6 +22,8 @@ export interface PlannedStage {
   readonly expectedMs?: number;
   /** Where the stage computes: what it will compute on. */
   readonly engine?: EngineRecord;
+  /** It is kept as it is, whatever changed. */
+  readonly frozen?: true;
 }
 
 /** `ran`: executed. `failed`: executed and failed. `skipped`: something it needs failed. `interrupted`: stopped by the user. */
@@ -73,6 +75,8 @@ export interface EngineRecord {
 export interface RunRecord {
   readonly format: "tfpipe/run/1";
   readonly id: string;
+  /** What the user called it. Given twice, it means the newer run. */
+  readonly name?: string;
   readonly pipeline: string;
   readonly profiles: readonly string[];
   readonly params: JsonObject;

@@ -43,7 +43,8 @@ const failed: StageRecord = {
 };
 const run: RunRecord = {
   format: "tfpipe/run/1",
-  id: "2026-01-01T00-00-00Z-ab12",
+  id: "20260101T000000-ab12cd",
+  name: "baseline",
   pipeline: "resnet34",
   profiles: ["quick"],
   params: { epochs: 3 },
@@ -89,6 +90,7 @@ describe("the schema of run records", () => {
     ["an unknown member", { ...run, host: "here" }],
     ["an outcome that is none", { ...run, stages: [{ ...ran, outcome: "done" }] }],
     ["a digest that is none", { ...run, stages: [{ ...ran, fingerprint: "abc" }] }],
+    ["a name that reads like an id", { ...run, name: "20260101" }],
     ["a local time", { ...run, startedAt: "2026-01-01 00:00" }],
   ])("refuses %s", (_, value) => {
     expect(valid(value)).toBe(false);
