@@ -4,7 +4,7 @@
  */
 import type { Progress } from "./contract.ts";
 import type { JsonObject } from "./json.ts";
-import type { PlannedStage, RunRecord, StageRecord } from "./record.ts";
+import type { FailureRecord, PlannedStage, RunRecord, StageRecord } from "./record.ts";
 
 export type RunEvent =
   | RunStarted
@@ -14,6 +14,7 @@ export type RunEvent =
   | StageWarned
   | StageMeasured
   | StageWaiting
+  | StageRetrying
   | StageFinished
   | Warned
   | RunInterrupted
@@ -40,6 +41,8 @@ export interface StageStarted extends EventBase {
   readonly stageType: string;
   readonly fingerprint: string;
   readonly reason: string;
+  /** From the second on. */
+  readonly attempt?: number;
 }
 
 export interface StageProgressed extends EventBase {
@@ -76,6 +79,18 @@ export interface StageWaiting extends EventBase {
   readonly type: "stage-waiting";
   readonly stage: string;
   readonly holder: string;
+}
+
+/** An attempt failed, and another one begins after a pause. */
+export interface StageRetrying extends EventBase {
+  readonly type: "stage-retrying";
+  readonly stage: string;
+  /** The one that failed, from 1 on. */
+  readonly attempt: number;
+  /** How many there may be. */
+  readonly attempts: number;
+  readonly failure: FailureRecord;
+  readonly pauseMs: number;
 }
 
 export interface StageFinished extends EventBase {

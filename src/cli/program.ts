@@ -37,17 +37,13 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       ]),
     );
 
-  pipelineCommand(program, "run", "bring a pipeline, or some of its stages, up to date")
-    .option("-j, --jobs <n>", "how many stages may run at once", parseCount)
+  runningCommand(program, "run", "bring a pipeline, or some of its stages, up to date")
     .option(
       "-f, --force [stage]",
       "run this stage (all, if none is named) whatever the cache has; may be repeated",
       collectForce,
     )
-    .option("-k, --keep-going", "after a failure, go on with what does not depend on it")
-    .option("--logs", "show every line that stages write, not only the newest")
-    .option("--paranoid", "digest every input again instead of trusting unchanged file times")
-    .option("--json", "print events, one JSON object a line")
+    .option("-n, --dry-run", "show the plan, and run nothing")
     .addHelpText(
       "after",
       examples([
@@ -55,6 +51,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
         "pipe run pipelines/resnet34.yaml --profile quick",
         "pipe run resnet34 evaluate                evaluate and what it needs",
         "pipe run resnet34 --force train          train again, and what its result changes",
+        "pipe run resnet34 --from train --dry-run  what train and all behind it would do",
         "pipe run resnet34 --param epochs=10 --param data=./cifar10.tar.gz",
       ]),
     )
@@ -62,13 +59,18 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       const { runCommand } = await import("./run.ts");
       done(
         await runCommand(app, words, {
-          ...defaults(options),
+          ...runningDefaults(options),
           force: options.force ?? [],
-          keepGoing: flag(options.keepGoing),
-          logs: flag(options.logs),
-          paranoid: flag(options.paranoid),
+          dryRun: flag(options.dryRun),
         }),
       );
+    });
+
+  runningCommand(program, "watch", "run, and run again whenever a file is saved that the pipeline depends on")
+    .addHelpText("after", examples(["pipe watch resnet34 --profile quick", "pipe watch resnet34 --until evaluate"]))
+    .action(async (words: string[], options) => {
+      const { watchCommand } = await import("./watch.ts");
+      done(await watchCommand(app, words, { ...runningDefaults(options), force: [], dryRun: false }));
     });
 
   pipelineCommand(program, "plan", "show what a run would do, and why")
@@ -80,11 +82,30 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     });
 
   pipelineCommand(program, "why", "explain why a stage would run: which param, input, code or package changed")
+    .option("--run <run>", "compare with what the stage had in this run: an id or its beginning, a name, last, last~1")
+    .option("--against <pipeline>", "compare with the stage of this name in another pipeline")
+    .option("--against-profile <name>", "compare with the stage in this profile; may be repeated", collect)
     .option("--json", "print one JSON object")
-    .addHelpText("after", examples(["pipe why resnet34 train", "pipe why resnet34 train --param learningRate=0.05"]))
+    .addHelpText(
+      "after",
+      examples([
+        "pipe why resnet34 train",
+        "pipe why resnet34 train --param learningRate=0.05",
+        "pipe why resnet34 train --run baseline",
+        "pipe why resnet34 train --against-profile quick",
+      ]),
+    )
     .action(async (words: string[], options) => {
       const { whyCommand } = await import("./why.ts");
-      done(await whyCommand(app, words, defaults(options)));
+      const { run, against, againstProfile = [] } = options;
+      done(
+        await whyCommand(app, words, {
+          ...defaults(options),
+          ...(run === undefined ? {} : { run }),
+          ...(against === undefined ? {} : { against }),
+          againstProfile,
+        }),
+      );
     });
 
   pipelineCommand(program, "status", "show each stage's state beside its last run")
@@ -108,14 +129,69 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       "--path [file]",
       "print where files are in the store: all, one output's, or one (`model/model.safetensors`)",
     )
+    .option("--run <run>", "what it had produced in this run; without a stage, the run as a whole")
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      examples(["pipe show resnet34 train", "pipe show resnet34 train --path model/model.safetensors"]),
+      examples([
+        "pipe show resnet34 train",
+        "pipe show resnet34 train --path model/model.safetensors",
+        "pipe show resnet34 --run baseline",
+        "pipe show resnet34 train --run last~1",
+      ]),
     )
     .action(async (words: string[], options) => {
       const { showCommand } = await import("./show.ts");
-      done(await showCommand(app, words, { ...defaults(options), path: options.path ?? flag(options.paths) }));
+      const run = options.run === undefined ? {} : { run: options.run as string };
+      done(await showCommand(app, words, { ...defaults(options), ...run, path: options.path ?? flag(options.paths) }));
+    });
+
+  runsCommandLine(program, "runs", "list the runs that are kept, newest first")
+    .usage("[options] [pipeline]")
+    .option("-n, --limit <n>", "at most so many", parseCount, 20)
+    .option("--json", "print one JSON object per run")
+    .addHelpText("after", examples(["pipe runs", "pipe runs resnet34 --profile quick", "pipe runs --json --limit 100"]))
+    .action(async (words: string[], options) => {
+      const { runsCommand } = await import("./runs.ts");
+      done(await runsCommand(app, words, { ...defaults(options), limit: options.limit }));
+    });
+
+  runsCommandLine(
+    program,
+    "diff",
+    "show what differs between two runs: params, metrics, artifacts, code, durations ...",
+  )
+    .usage("[options] [pipeline] <run> <run>")
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      examples(["pipe diff last~1 last", "pipe diff baseline last", "pipe diff resnet34 last~1 last"]),
+    )
+    .action(async (words: string[], options) => {
+      const { diffCommand } = await import("./diff.ts");
+      done(await diffCommand(app, words, defaults(options)));
+    });
+
+  const metrics = metricsFormats(
+    pipelineCommand(program, "metrics", "show the headline metrics of a pipeline's stages"),
+  )
+    .option("--run <run>", "those of this run instead of each stage's last success")
+    .addHelpText(
+      "after",
+      examples(["pipe metrics resnet34", "pipe metrics resnet34 --csv", "pipe metrics diff last~1 last"]),
+    )
+    .action(async (words: string[], options) => {
+      const { metricsCommand } = await import("./metrics.ts");
+      const run = options.run === undefined ? {} : { run: options.run as string };
+      done(await metricsCommand(app, words, { ...defaults(options), ...run, format: formatOf(options) }));
+    });
+  metricsFormats(runsCommandLine(metrics, "diff", "show the metrics of two runs beside each other"))
+    .usage("[options] [pipeline] <run> <run>")
+    .addHelpText("after", examples(["pipe metrics diff last~1 last", "pipe metrics diff baseline last --md"]))
+    .action(async (words: string[], options) => {
+      const { metricsDiffCommand } = await import("./metrics.ts");
+      const given = { ...metrics.opts(), ...options };
+      done(await metricsDiffCommand(app, words, { ...defaults(given), format: formatOf(given) }));
     });
 
   pipelineCommand(program, "export", "write a stage's model for PyTorch or the browser")
@@ -217,7 +293,67 @@ function pipelineCommand(program: Command, name: string, description: string): C
     .option("--artifacts <folder>", "where results and the store are (default: artifacts/ at the project's root)");
 }
 
-function defaults(options: { profile?: string[]; param?: string[]; artifacts?: string; jobs?: number; json?: true }) {
+/** A command about runs that are kept. It takes no params: what ran, ran. */
+function runsCommandLine(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .argument("[words...]", "[pipeline] [run...]: a run's id or the beginning of it, its name, `last` or `last~1`")
+    .option("-p, --profile <name>", "only runs of this profile; may be repeated", collect)
+    .option("--artifacts <folder>", "where results and the store are (default: artifacts/ at the project's root)");
+}
+
+function metricsFormats(command: Command): Command {
+  return command
+    .addOption(new Option("--csv", "print CSV").conflicts(["md", "json"]))
+    .addOption(new Option("--md", "print a Markdown table").conflicts(["csv", "json"]))
+    .option("--json", "print one JSON object");
+}
+
+function formatOf({ csv, md, json }: { csv?: true; md?: true; json?: true }): "text" | "json" | "csv" | "md" {
+  return csv ? "csv" : md ? "md" : json ? "json" : "text";
+}
+
+/** A command that runs stages. */
+function runningCommand(program: Command, name: string, description: string): Command {
+  return pipelineCommand(program, name, description)
+    .option("-j, --jobs <n>", "how many processors stages may take at once (default: all)", parseCount)
+    .option("--from <stage>", "only this stage and all that depends on it; may be repeated", collect)
+    .option("--until <stage>", "only this stage and all that it needs; may be repeated", collect)
+    .option("-k, --keep-going", "after a failure, go on with what does not depend on it")
+    .option("--logs", "show every line that stages write, not only the newest")
+    .option("--paranoid", "digest every input again instead of trusting unchanged file times")
+    .option("--json", "print events, one JSON object a line");
+}
+
+interface RunningFlags extends DefaultFlags {
+  readonly from?: readonly string[];
+  readonly until?: readonly string[];
+  readonly keepGoing?: true;
+  readonly logs?: true;
+  readonly paranoid?: true;
+}
+
+function runningDefaults(options: RunningFlags) {
+  return {
+    ...defaults(options),
+    from: options.from ?? [],
+    until: options.until ?? [],
+    keepGoing: flag(options.keepGoing),
+    logs: flag(options.logs),
+    paranoid: flag(options.paranoid),
+  };
+}
+
+interface DefaultFlags {
+  readonly profile?: string[];
+  readonly param?: string[];
+  readonly artifacts?: string;
+  readonly jobs?: number;
+  readonly json?: true;
+}
+
+function defaults(options: DefaultFlags) {
   const { profile = [], param = [], artifacts, jobs, json } = options;
   return {
     profile,

@@ -13,42 +13,64 @@ import type { Reporter } from "../report/reporter.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
 import { namesPipeline, type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { printPlan } from "./print-plan.ts";
 import { quickHint } from "./quick-hint.ts";
 import { resolveEngines } from "./resolve-engines.ts";
+import { type RangeOptions, rangeOf, refuseUndone } from "./select-range.ts";
+import { findStages } from "./stage-names.ts";
 import { writeReport } from "./write-report.ts";
 
-export interface RunOptions extends PipelineOptions {
+export interface RunOptions extends PipelineOptions, RangeOptions {
   readonly jobs?: number;
   readonly force: readonly string[] | true;
   readonly keepGoing: boolean;
   readonly json: boolean;
   readonly paranoid: boolean;
   readonly logs: boolean;
+  /** Show the plan, and run nothing. */
+  readonly dryRun: boolean;
 }
 
 /** From here on the plan is shown before the run starts. */
 const LONG_RUN_MS = 10 * 60_000;
 
 export async function runCommand(app: App, given: readonly string[], options: RunOptions): Promise<ExitCode> {
-  const { words, force: forced } = sortForcedWords(app, given, options.force);
-  const opened = openPipeline(app, words, options);
+  const { words, force } = sortForcedWords(app, given, options.force);
+  const opened = await openPipeline(app, words, options);
   if (opened === undefined) return 2;
   app.interrupts.listen();
+  return runPipeline(app, opened, { ...options, force });
+}
+
+/** Signals are listened to already. */
+export async function runPipeline(app: App, given: OpenedPipeline, options: RunOptions): Promise<ExitCode> {
+  const range = rangeOf(given, options);
+  const opened: OpenedPipeline = { ...given, selected: range.stages };
   const { pipeline, graph } = opened;
-  const engines = await resolveEngines(app, opened, { install: true });
+  const engines = await resolveEngines(app, opened, { install: !options.dryRun });
   if (app.interrupts.stop.aborted) return 130;
   if (engines === undefined) return 2;
-  const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: options.paranoid });
-  const stages = opened.selected;
-  const force = stagesToForce(opened, forced);
+  const workspace = await app.openWorkspace(opened.artifactsFolder, {
+    paranoid: options.paranoid,
+    userStages: opened.userStages,
+  });
+  const force = stagesToForce(opened, options.force);
   const startedAt = workspace.clock.date();
   const startMs = app.nowMs();
   const plan = await estimateStages(
     pipeline,
     engines,
     workspace,
-    await planRun(workspace, { pipeline, graph, stages, engines, force }),
+    await planRun(workspace, { pipeline, graph, stages: range.stages, engines, force }),
   );
+  refuseUndone(plan, range, options, opened);
+  if (options.dryRun) {
+    printPlan(app, pipeline, plan, options.json);
+    workspace.memo.save();
+    return 0;
+  }
+  const refusal = plan.find((stage) => stage.refusal !== undefined)?.refusal;
+  if (refusal !== undefined) throw new UsageError(refusal.message, refusal.help);
 
   const runId = app.newRunId();
   const reporter = await openReporter(app, opened, options);
@@ -62,13 +84,13 @@ export async function runCommand(app: App, given: readonly string[], options: Ru
     pipeline: pipeline.name,
     profiles: pipeline.profiles,
     params: pipeline.params,
-    stages: plan.map(({ differences: _differences, trace: _trace, ...planned }) => planned),
+    stages: plan.map(({ differences: _differences, trace: _trace, refusal: _refusal, ...planned }) => planned),
   });
   try {
     if (!nothingToDo) announceLongRun(app, opened, plan, options);
     const records = nothingToDo
-      ? plan.map((stage) => freshRecord(stage, opened))
-      : await execute(app, workspace, opened, { runId, stages, engines, force, plan, options, emit });
+      ? freshRecords(plan, opened)
+      : await execute(app, workspace, opened, { runId, engines, force, plan, options, emit });
     const record: RunRecord = {
       format: "tfpipe/run/1",
       id: runId,
@@ -92,7 +114,6 @@ export async function runCommand(app: App, given: readonly string[], options: Ru
 
 interface Execution {
   readonly runId: string;
-  readonly stages: readonly string[];
   readonly engines: ReadonlyMap<string, ResolvedEngine>;
   readonly force: ReadonlySet<string>;
   readonly plan: readonly DetailedStage[];
@@ -107,16 +128,17 @@ async function execute(
   execution: Execution,
 ): Promise<readonly StageRecord[]> {
   const { executeRun } = await import("../execute/executor.ts");
+  const { sharedResources } = await import("../platform/shared-resources.ts");
   const startMs = app.nowMs();
   const onInterrupt = () => execution.emit({ type: "run-interrupted", atMs: app.nowMs() - startMs });
   app.interrupts.stop.addEventListener("abort", onInterrupt, { once: true });
   return executeRun(workspace, {
     pipeline: opened.pipeline,
     graph: opened.graph,
-    stages: execution.stages,
+    plan: execution.plan,
     engines: execution.engines,
     force: execution.force,
-    jobs: execution.options.jobs ?? app.processors,
+    capacity: { cpus: execution.options.jobs ?? app.processors, ...sharedResources() },
     keepGoing: execution.options.keepGoing,
     runId: execution.runId,
     worker: app.worker,
@@ -124,11 +146,6 @@ async function execute(
     signal: app.interrupts.stop,
     killSignal: app.interrupts.kill,
     emit: execution.emit,
-    expectedMs: new Map(
-      execution.plan.flatMap(({ stage, expectedMs }) =>
-        expectedMs === undefined ? [] : [[stage, expectedMs] as const],
-      ),
-    ),
   });
 }
 
@@ -198,8 +215,9 @@ function sortForcedWords(app: App, words: readonly string[], force: RunOptions["
   };
 }
 
-function stagesToForce({ selected }: OpenedPipeline, names: RunOptions["force"]): ReadonlySet<string> {
-  if (names === true) return new Set(selected);
+function stagesToForce({ pipeline, selected }: OpenedPipeline, words: RunOptions["force"]): ReadonlySet<string> {
+  if (words === true) return new Set(selected);
+  const names = words.flatMap((word) => findStages(pipeline, word));
   for (const name of names)
     if (!selected.includes(name))
       throw new UsageError(
@@ -209,8 +227,9 @@ function stagesToForce({ selected }: OpenedPipeline, names: RunOptions["force"])
   return new Set(names);
 }
 
-function freshRecord({ trace, ...planned }: DetailedStage, { pipeline }: OpenedPipeline): StageRecord {
-  return {
+function freshRecords(plan: readonly DetailedStage[], { pipeline }: OpenedPipeline): readonly StageRecord[] {
+  const params = new Map(pipeline.stages.map((stage) => [stage.name, stage.params]));
+  return plan.map(({ trace, ...planned }) => ({
     stage: planned.stage,
     stageType: planned.stageType,
     needs: planned.needs,
@@ -218,13 +237,13 @@ function freshRecord({ trace, ...planned }: DetailedStage, { pipeline }: OpenedP
     reason: planned.reason,
     ...(planned.fingerprint === undefined ? {} : { fingerprint: planned.fingerprint }),
     durationMs: trace?.durationMs ?? 0,
-    params: pipeline.stages.find(({ name }) => name === planned.stage)?.params ?? {},
+    params: params.get(planned.stage) ?? {},
     outputs: trace?.outputs ?? {},
     metrics: trace?.metrics ?? {},
     measurements: trace?.measurements ?? {},
     warnings: trace?.warnings ?? [],
     ...(trace?.engine === undefined ? {} : { engine: trace.engine }),
-  };
+  }));
 }
 
 function exitCodeOf(records: readonly StageRecord[]): ExitCode {

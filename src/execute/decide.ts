@@ -1,6 +1,8 @@
 /**
  * The one place that decides whether a stage runs, and says why at that moment. `plan` and the executor both call it, so
  * what was announced is what happens.
+ *
+ *   forced -> run     frozen -> its last trace, or refused     cache: false -> run     else by the key's traces
  */
 import { join } from "node:path";
 import type { Trace } from "../cache/trace-store.ts";
@@ -22,7 +24,8 @@ export interface Decision {
 
 export interface DecideRequest {
   readonly stage: PipelineStage;
-  readonly key: StageKey;
+  /** Of a frozen stage, whose inputs need not be there, undefined where one of them cannot be known. */
+  readonly key: StageKey | undefined;
   /** Of the stage's last success in this pipeline and profile. */
   readonly lastFingerprint: string | undefined;
   /** `artifacts/<pipeline>`. */
@@ -31,11 +34,25 @@ export interface DecideRequest {
   readonly force?: boolean;
 }
 
+/** A frozen stage has nothing to be frozen to. */
+export class NothingFrozen extends Error {
+  readonly help: string;
+  constructor(message: string, help: string) {
+    super(message);
+    this.name = "NothingFrozen";
+    this.help = help;
+  }
+}
+
+/** Throws `NothingFrozen` where a frozen stage has no result to keep. */
 export async function decideStage(workspace: Workspace, request: DecideRequest): Promise<Decision> {
-  const { stage, key, lastFingerprint, folder, force = false } = request;
-  const differences = explainKey(workspace, key, lastFingerprint);
+  const { stage, key, lastFingerprint, force = false } = request;
+  const differences = key === undefined ? [] : explainKey(workspace, key, lastFingerprint);
   const run = (reason: string): Decision => ({ decision: "run", reason, differences });
   if (force) return run("forced");
+  if (stage.execution.frozen) return decideFrozen(workspace, request, differences);
+  if (key === undefined) throw new Error(`stage ${stage.name} is decided before its inputs are known`);
+  if (!stage.execution.cache) return run("runs each time (cache: false)");
   // A trace of this class of machines first: another one is a valid hit, and is said to be one.
   const found = workspace.traces.find(key.fingerprint);
   const isOurs = ({ platformClass }: Trace) => platformClass === key.platformClass;
@@ -47,25 +64,62 @@ export async function decideStage(workspace: Workspace, request: DecideRequest):
       differences.length === 0 ? "its last trace is gone from the store" : describeDifferences(differences, stage),
     );
   }
+  const usable = await findUsable(workspace, request, traces);
+  if ("damage" in usable) return run(usable.damage);
+  const { trace, difference } = usable;
+  const elsewhere = isOurs(trace) ? "" : `; made on another kind of machine (${trace.platformClass})`;
+  if (difference === undefined) return { decision: "fresh", reason: `up to date${elsewhere}`, trace, differences };
+  return {
+    decision: "restore",
+    reason: `${restoreReason(difference, lastFingerprint === key.fingerprint)}${elsewhere}`,
+    trace,
+    differences,
+  };
+}
+
+/** Its last result stays, whatever changed; what did is in the reason. */
+async function decideFrozen(
+  workspace: Workspace,
+  request: DecideRequest,
+  differences: readonly KeyDifference[],
+): Promise<Decision> {
+  const { stage, key, lastFingerprint } = request;
+  const help = `run it once without \`frozen: true\`, or with --force ${stage.name}`;
+  if (lastFingerprint === undefined)
+    throw new NothingFrozen(`stage ${stage.name} is frozen, and it never ran: there is nothing to keep`, help);
+  const traces = workspace.traces.find(lastFingerprint);
+  if (traces.length === 0)
+    throw new NothingFrozen(`stage ${stage.name} is frozen, and its last trace is gone from the store`, help);
+  const usable = await findUsable(workspace, request, traces);
+  if ("damage" in usable) throw new NothingFrozen(`stage ${stage.name} is frozen, and ${usable.damage}`, help);
+  const { trace, difference } = usable;
+  const changed =
+    key === undefined
+      ? "what it needs may change"
+      : differences.length === 0
+        ? "nothing changed"
+        : describeDifferences(differences, stage);
+  return difference === undefined
+    ? { decision: "fresh", reason: `frozen: ${changed}`, trace, differences }
+    : { decision: "restore", reason: `frozen: ${changed}; ${difference}`, trace, differences };
+}
+
+/** The first trace whose outputs the store still has, and in what the visible ones differ from it. */
+async function findUsable(
+  workspace: Workspace,
+  { stage, folder }: DecideRequest,
+  traces: readonly Trace[],
+): Promise<{ readonly trace: Trace; readonly difference: string | undefined } | { readonly damage: string }> {
   let damage = "";
   for (const trace of traces) {
     const damaged = await findDamage(workspace, trace);
-    if (damaged !== undefined) {
-      damage = damaged;
-      continue;
+    if (damaged === undefined) {
+      const visible = { folder: join(folder, stage.name), outputs: trace.outputs, ports: stage.outputs };
+      return { trace, difference: await findVisibleDifference(workspace, visible) };
     }
-    const visible = { folder: join(folder, stage.name), outputs: trace.outputs, ports: stage.outputs };
-    const difference = await findVisibleDifference(workspace, visible);
-    const elsewhere = isOurs(trace) ? "" : `; made on another kind of machine (${trace.platformClass})`;
-    if (difference === undefined) return { decision: "fresh", reason: `up to date${elsewhere}`, trace, differences };
-    return {
-      decision: "restore",
-      reason: `${restoreReason(difference, lastFingerprint === key.fingerprint)}${elsewhere}`,
-      trace,
-      differences,
-    };
+    damage = damaged;
   }
-  return run(damage);
+  return { damage };
 }
 
 function restoreReason(difference: string, sameKey: boolean): string {
@@ -114,6 +168,11 @@ function describeDifference({ part, name, before, after }: KeyDifference, stage:
         : after === undefined
           ? `${name} is no longer used`
           : `${name} was edited`;
+    case "command":
+      if (name === "text") return "its command was edited";
+      return `${name} ${before ?? "(none)"} -> ${after ?? "(none)"}`;
+    case "tool":
+      return `the program ${name} is another one`;
     default: {
       const label = part === "param" ? name : `${part} ${name}`;
       return `${label} ${before ?? "(none)"} -> ${after ?? "(none)"}`;

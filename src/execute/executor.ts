@@ -158,9 +158,10 @@ class Run {
 
   async #advance(stage: PipelineStage): Promise<void> {
     const workspace = this.#workspace;
+    const force = this.#request.force.has(stage.name);
+    if (stage.execution.frozen && !force) return this.#keepFrozen(stage);
     const { inputs, keyed, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
     const key = this.#keyOf(stage, keyed);
-    const force = this.#request.force.has(stage.name);
     const lastFingerprint = this.#last[stage.name];
     let decision = await decideStage(workspace, { stage, key, lastFingerprint, folder: this.#folder, force });
     if (decision.decision === "fresh") return this.#succeed(stage, "fresh", decision.reason, decision.trace!);
@@ -176,8 +177,8 @@ class Run {
     }
     const lock = await this.#lock(stage, key);
     try {
-      // While waiting, somebody else may have made the very trace.
-      if (lock.waited && !force) {
+      // Until we had the lock, somebody else may have made the very trace.
+      if (!force && workspace.traces.find(key.fingerprint).length > 0) {
         const again = await decideStage(workspace, { stage, key, lastFingerprint, folder: this.#folder });
         if (again.trace !== undefined) {
           if (again.decision === "restore") await this.#place(stage, again.trace);
@@ -190,6 +191,14 @@ class Run {
     } finally {
       lock.release();
     }
+  }
+
+  /** The plan knows all there is to know: what a frozen stage gives depends on nothing in this run. */
+  async #keepFrozen(stage: PipelineStage): Promise<void> {
+    const { reason, trace, refusal } = this.#request.plan.find((planned) => planned.stage === stage.name)!;
+    if (trace === undefined) this.#fail(stage, "frozen", { ...refusal!, lastOutput: [] });
+    await this.#place(stage, trace);
+    this.#succeed(stage, "restored", reason, trace);
   }
 
   async #execute(
@@ -308,15 +317,12 @@ class Run {
     return makeStageKey(this.#workspace, { stage, pipelineFolder: pipeline.folder, inputs, engine });
   }
 
-  async #lock(
-    stage: PipelineStage,
-    key: StageKey,
-  ): Promise<{ readonly release: () => void; readonly waited: boolean }> {
+  async #lock(stage: PipelineStage, key: StageKey): Promise<{ readonly release: () => void }> {
     const { locks, clock } = this.#workspace;
     const { signal } = this.#request;
     for (let waited = false; ; waited = true) {
       const attempt = locks.tryAcquire(key.fingerprint);
-      if ("release" in attempt) return { release: attempt.release, waited };
+      if ("release" in attempt) return attempt;
       if (!waited)
         this.#emit({
           type: "stage-waiting",

@@ -1,16 +1,22 @@
-/** What a run would do, per stage, and why. Reads the store and the user's files; changes nothing. */
+/**
+ * What a run would do, per stage, and why. Reads the store and the user's files; changes nothing.
+ *
+ * A stage that waits for another one's outputs is compared as if those were what they were last time: then it runs only
+ * if they change, or whatever they will be.
+ */
 import { join } from "node:path";
-import type { Trace } from "../cache/trace-store.ts";
-import type { StageGraph } from "../graph/stage-graph.ts";
-import { digestPath, UnfitForArtifact } from "../identity/artifact-digest.ts";
+import type { ArtifactReference } from "../cache/artifact-store.ts";
+import type { Trace, TraceStore } from "../cache/trace-store.ts";
+import { producersOf, type StageGraph } from "../graph/stage-graph.ts";
+import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
 import type { PlannedStage } from "../record.ts";
-import { decideStage } from "./decide.ts";
+import { decideStage, describeDifferences, explainKey, NothingFrozen } from "./decide.ts";
 import { engineRecord, type ResolvedEngine } from "./engine-port.ts";
 import { pipelineFolderName, readLastRun } from "./last-run.ts";
-import { collectMembers, digestCollection } from "./stage-inputs.ts";
-import { makeStageKey } from "./stage-key.ts";
+import { keyStageInputs } from "./stage-inputs.ts";
+import { makeStageKey, type StageKey } from "./stage-key.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface PlanRequest {
@@ -24,88 +30,151 @@ export interface PlanRequest {
 }
 
 export interface DetailedStage extends PlannedStage {
+  /** Of a stage that waits: in what it differs whatever it waits for. */
   readonly differences: readonly KeyDifference[];
   /** Where it is fresh or will be restored. */
   readonly trace?: Trace;
+  /** Why a run cannot begin: it is frozen, and has nothing to keep. */
+  readonly refusal?: { readonly message: string; readonly help: string };
 }
 
 export async function planRun(workspace: Workspace, request: PlanRequest): Promise<readonly DetailedStage[]> {
-  const { pipeline, graph } = request;
-  const folder = join(workspace.artifactsFolder, pipelineFolderName(pipeline));
-  const last = readLastRun(workspace, pipeline);
-  const known = new Map<string, Trace["outputs"]>();
+  const planner = new Planner({ ...workspace, traces: readOnce(workspace.traces) }, request);
   const planned: DetailedStage[] = [];
-  for (const name of request.stages) {
-    const stage = pipeline.stages.find((candidate) => candidate.name === name)!;
-    const needs = graph.needs.get(name)!;
-    const lastFingerprint = last?.stages[name];
-    const expectedMs =
-      lastFingerprint === undefined ? undefined : workspace.traces.find(lastFingerprint)[0]?.durationMs;
-    const engine = request.engines.get(name);
+  for (const name of request.stages) planned.push(await planner.plan(name));
+  return planned;
+}
+
+/** Finds what each stage gives, in their order: the outputs known so far are its state. */
+class Planner {
+  readonly #workspace: Workspace;
+  readonly #request: PlanRequest;
+  readonly #folder: string;
+  readonly #last: Readonly<Record<string, string>>;
+  readonly #stages: ReadonlyMap<string, PipelineStage>;
+  readonly #known = new Map<string, Trace["outputs"]>();
+
+  constructor(workspace: Workspace, request: PlanRequest) {
+    const { pipeline } = request;
+    this.#workspace = workspace;
+    this.#request = request;
+    this.#folder = join(workspace.artifactsFolder, pipelineFolderName(pipeline));
+    this.#last = readLastRun(workspace, pipeline)?.stages ?? {};
+    this.#stages = new Map(pipeline.stages.map((stage) => [stage.name, stage]));
+  }
+
+  async plan(name: string): Promise<DetailedStage> {
+    const stage = this.#stages.get(name)!;
+    const needs = this.#request.graph.needs.get(name)!;
+    const engine = this.#request.engines.get(name);
+    const lastFingerprint = this.#last[name];
+    const expectedMs = this.#lastTrace(name)?.durationMs;
+    const force = this.#request.force.has(name);
+    const isFrozen = stage.execution.frozen && !force;
     const common = {
       stage: name,
       stageType: stage.type,
       needs,
+      ...(isFrozen ? { frozen: true as const } : {}),
       ...(expectedMs === undefined ? {} : { expectedMs }),
       ...(engine === undefined ? {} : { engine: engineRecord(engine) }),
     };
-    const waits = needs.filter((need) => !known.has(need));
-    if (waits.length > 0) {
-      const reason =
-        lastFingerprint === undefined
-          ? `never run; waits for ${waits.join(", ")}`
-          : `runs only if ${waits.join(" or ")} gives another result`;
-      planned.push({ ...common, decision: "pending", reason, differences: [] });
-      continue;
-    }
-    const inputs = await digestInputs(workspace, stage, known);
-    if (typeof inputs === "string") {
-      planned.push({ ...common, decision: "run", reason: inputs, differences: [] });
-      continue;
-    }
-    const key = makeStageKey(workspace, stage, inputs, engine);
-    const decision = await decideStage(workspace, {
-      stage,
-      key,
-      lastFingerprint,
-      folder,
-      force: request.force.has(name),
-    });
-    if (decision.trace !== undefined) known.set(name, decision.trace.outputs);
-    planned.push({
-      ...common,
-      decision: decision.decision,
-      reason: decision.reason,
-      fingerprint: key.fingerprint,
-      differences: decision.differences,
-      ...(decision.trace === undefined ? {} : { trace: decision.trace }),
-    });
-  }
-  return planned;
-}
+    const run = (reason: string): DetailedStage => ({ ...common, decision: "run", reason, differences: [] });
 
-/** Digest by port, or what is wrong with a path the user gave. */
-async function digestInputs(
-  { files, memo }: Workspace,
-  stage: PipelineStage,
-  known: ReadonlyMap<string, Trace["outputs"]>,
-): Promise<Readonly<Record<string, string>> | string> {
-  const digests: Record<string, string> = {};
-  for (const [port, source] of Object.entries(stage.inputs)) {
-    if (source.from === "stage") {
-      digests[port] = known.get(source.stage)![source.output]!.digest;
-      continue;
+    const waits = this.#waitsOf(stage, needs);
+    // Nothing to compare with: its files need not be read before their time.
+    const key = waits.length > 0 && lastFingerprint === undefined ? undefined : await this.#key(stage);
+    if (waits.length > 0 && !isFrozen) {
+      if (force) return run("forced");
+      if (!stage.execution.cache) return run("runs each time (cache: false)");
+      return { ...common, decision: "pending", ...this.#describePending(stage, key, waits) };
     }
-    if (source.from === "instances") {
-      digests[port] = digestCollection(collectMembers(source, (name, output) => known.get(name)![output]!));
-      continue;
-    }
+    if (typeof key === "string" && !isFrozen) return run(key);
     try {
-      digests[port] = (await digestPath(files, memo, files.resolveLink(source.path))).digest;
+      const isCertain = waits.length === 0 || (typeof key === "object" && key.fingerprint !== lastFingerprint);
+      const decided = await decideStage(this.#workspace, {
+        stage,
+        key: isCertain && typeof key === "object" ? key : undefined,
+        lastFingerprint,
+        folder: this.#folder,
+        force,
+      });
+      const { trace } = decided;
+      if (trace !== undefined) this.#known.set(name, trace.outputs);
+      const fingerprint = trace?.fingerprint ?? (typeof key === "object" ? key.fingerprint : undefined);
+      return { ...common, ...decided, ...(fingerprint === undefined ? {} : { fingerprint }) };
+    } catch (error) {
+      if (!(error instanceof NothingFrozen)) throw error;
+      const { message, help } = error;
+      return { ...run(message), refusal: { message, help } };
+    }
+  }
+
+  /** Stages that must run before it is known what this one reads. What it only comes after may write what it reads by path. */
+  #waitsOf(stage: PipelineStage, needs: readonly string[]): readonly string[] {
+    const waits = needs.filter((need) => !this.#known.has(need));
+    if (waits.length === 0) return waits;
+    const sources = Object.values(stage.inputs);
+    if (sources.some(({ from }) => from === "path")) return waits;
+    const read = new Set(sources.flatMap(producersOf).map((made) => made.stage));
+    return waits.filter((need) => read.has(need));
+  }
+
+  #describePending(
+    stage: PipelineStage,
+    key: StageKey | string | undefined,
+    waits: readonly string[],
+  ): Pick<DetailedStage, "reason" | "differences"> {
+    const lastFingerprint = this.#last[stage.name];
+    const list = waits.join(", ");
+    if (lastFingerprint === undefined) return { reason: `never run; waits for ${list}`, differences: [] };
+    if (typeof key === "string") return { reason: `${key}; waits for ${list}`, differences: [] };
+    if (key === undefined || this.#lastTrace(stage.name) === undefined)
+      return { reason: `waits for ${list}`, differences: [] };
+    const differences = explainKey(this.#workspace, key, lastFingerprint);
+    if (differences.length === 0)
+      return { reason: `runs only if ${waits.join(" or ")} changes its output`, differences };
+    return { reason: `${describeDifferences(differences, stage)}; waits for ${list}`, differences };
+  }
+
+  /** With the last outputs of what has yet to run. Undefined where there are none; text where a path cannot be read. */
+  async #key(stage: PipelineStage): Promise<StageKey | string | undefined> {
+    const { pipeline, engines } = this.#request;
+    const outputOf = (name: string, output: string): ArtifactReference => {
+      const found = (this.#known.get(name) ?? this.#lastTrace(name)?.outputs)?.[output];
+      if (found === undefined) throw new NeverMade();
+      return found;
+    };
+    try {
+      const inputs = await keyStageInputs(this.#workspace, stage, outputOf);
+      const engine = engines.get(stage.name);
+      return makeStageKey(this.#workspace, { stage, pipelineFolder: pipeline.folder, inputs, engine });
     } catch (error) {
       if (error instanceof UnfitForArtifact) return error.message;
+      if (error instanceof NeverMade) return undefined;
       throw error;
     }
   }
-  return digests;
+
+  #lastTrace(name: string): Trace | undefined {
+    const fingerprint = this.#last[name];
+    return fingerprint === undefined ? undefined : this.#workspace.traces.find(fingerprint)[0];
+  }
+}
+
+class NeverMade extends Error {}
+
+/** The traces of most fingerprints are asked for several times, and a plan is made of one moment. */
+function readOnce(traces: TraceStore): TraceStore {
+  const found = new Map<string, readonly Trace[]>();
+  return {
+    ...traces,
+    find(fingerprint) {
+      const before = found.get(fingerprint);
+      if (before !== undefined) return before;
+      const read = traces.find(fingerprint);
+      found.set(fingerprint, read);
+      return read;
+    },
+  };
 }

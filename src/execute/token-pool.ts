@@ -1,41 +1,80 @@
-/** Tokens that running stages hold (`--jobs`): who asks with the highest priority gets them first. */
+/**
+ * What stages share while they run: processors (`--jobs`), memory and GPUs, as tokens. Who asks with the highest priority
+ * is served first; who is behind may go ahead only with tokens that nobody before it waits for. So a large request is
+ * delayed by nothing that came to stand behind it, and the idle rest of the machine is still put to use.
+ */
+
+export interface Resources {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly gpus: number;
+}
 
 export interface TokenPool {
   /** Resolves with how to give them back. Asking for more than there are means all of them. */
-  acquire(tokens: number, priority: number): Promise<() => void>;
+  acquire(wanted: Resources, priority: number): Promise<() => void>;
 }
 
 interface Waiting {
-  readonly tokens: number;
+  readonly tokens: Resources;
   readonly priority: number;
   readonly start: () => void;
 }
 
-export function createTokenPool(capacity: number): TokenPool {
-  let free = capacity;
-  const queue: Waiting[] = [];
+export function createTokenPool(capacity: Resources): TokenPool {
+  const held = new Set<Resources>();
+  /** By falling priority; of equals, who came first. */
+  let queue: readonly Waiting[] = [];
   const serve = (): void => {
-    // Strictly by priority: a small request behind a large one waits, or the large one would never start.
-    while (queue.length > 0 && queue[0]!.tokens <= free) {
-      const next = queue.shift()!;
-      free -= next.tokens;
-      next.start();
+    let free = [...held].reduce(minus, capacity);
+    const waiting: Waiting[] = [];
+    const started: Waiting[] = [];
+    for (const request of queue) {
+      if (fits(request.tokens, free)) {
+        held.add(request.tokens);
+        started.push(request);
+      } else waiting.push(request);
+      // What a waiting one asks for is kept for it, too.
+      free = minus(free, request.tokens);
     }
+    queue = waiting;
+    for (const { start } of started) start();
   };
   return {
     acquire: (wanted, priority) =>
       new Promise((resolve) => {
-        const tokens = Math.min(Math.max(1, wanted), capacity);
-        let held = true;
+        // A new object: it also stands for this very request.
+        const tokens = atMost(wanted, capacity);
         const release = () => {
-          if (!held) return;
-          held = false;
-          free += tokens;
-          serve();
+          if (held.delete(tokens)) serve();
         };
         const place = queue.findIndex((other) => other.priority < priority);
-        queue.splice(place < 0 ? queue.length : place, 0, { tokens, priority, start: () => resolve(release) });
+        queue = queue.toSpliced(place < 0 ? queue.length : place, 0, {
+          tokens,
+          priority,
+          start: () => resolve(release),
+        });
         serve();
       }),
   };
+}
+
+function atMost(wanted: Resources, capacity: Resources): Resources {
+  return {
+    cpus: Math.max(0, Math.min(wanted.cpus, capacity.cpus)),
+    memoryBytes: Math.max(0, Math.min(wanted.memoryBytes, capacity.memoryBytes)),
+    gpus: Math.max(0, Math.min(wanted.gpus, capacity.gpus)),
+  };
+}
+
+function minus(a: Resources, b: Resources): Resources {
+  return { cpus: a.cpus - b.cpus, memoryBytes: a.memoryBytes - b.memoryBytes, gpus: a.gpus - b.gpus };
+}
+
+/** Parts of a processor add up to a whole one, whatever the rounding. What is not asked for need not be there. */
+const SLACK = 1e-9;
+
+function fits(tokens: Resources, free: Resources): boolean {
+  const has = (wanted: number, there: number): boolean => wanted === 0 || wanted <= there + SLACK;
+  return has(tokens.cpus, free.cpus) && has(tokens.memoryBytes, free.memoryBytes) && has(tokens.gpus, free.gpus);
 }

@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { type ArtifactPaths, openArtifact, REFERENCES_FILE } from "../cache/artifact-store.ts";
 import { type Artifact, type Checkpoints, type StageContext, type StageDefinition, StageFailure } from "../contract.ts";
 import { canonicalJson, type JsonValue } from "../json.ts";
+import { killDescendants } from "../platform/process-tree.ts";
 import { createRng } from "../rng.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import type { FromWorker, ToWorker, WorkRequest } from "./worker-protocol.ts";
@@ -15,7 +16,10 @@ import type { FromWorker, ToWorker, WorkRequest } from "./worker-protocol.ts";
 const calls = new Map<number, (reply: ToWorker & { type: "reply" }) => void>();
 const abort = new AbortController();
 
-process.on("disconnect", () => process.exit(1));
+process.on("disconnect", () => {
+  killDescendants(process.pid);
+  process.exit(1);
+});
 process.on("message", (message: ToWorker) => {
   switch (message.type) {
     case "run":
@@ -49,6 +53,8 @@ async function work(request: WorkRequest): Promise<void> {
     const interrupted = error instanceof Interrupted || (abort.signal.aborted && error === abort.signal.reason);
     last = interrupted ? { type: "interrupted" } : describeFailure(error);
   }
+  // While this process lives, what the stage has started can still be found.
+  killDescendants(process.pid);
   // Messages arrive in order: when the last is out, all are. Whatever the stage left running must not keep the process.
   process.send?.(last, () => process.exit(0));
 }

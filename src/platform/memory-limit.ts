@@ -16,9 +16,12 @@ export interface MemorySource {
 
 /** In bytes. */
 export function memoryLimit(source: MemorySource = thisMachine()): number {
-  const { constrained, meminfo, total } = source;
-  const granted = constrained > 0 ? Math.min(constrained, total) : total;
-  return Math.min(granted, availableBytes(meminfo) ?? total);
+  return Math.min(grantedMemory(source), availableBytes(source.meminfo) ?? source.total);
+}
+
+/** Whoever else takes of it: what the machine has, or what a control group leaves of that. In bytes. */
+export function grantedMemory({ constrained, total }: MemorySource = thisMachine()): number {
+  return constrained > 0 ? Math.min(constrained, total) : total;
 }
 
 /** What could be had without taking it from others, swap included. Only Linux says so. */

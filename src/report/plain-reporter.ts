@@ -11,6 +11,7 @@ import { formatPlural } from "./format-count.ts";
 import { formatWholeSeconds } from "./format-duration.ts";
 import { renderSummary, runLabel } from "./render-summary.ts";
 import type { Reporter, ReporterOutput, ReportSettings } from "./reporter.ts";
+import { retryText } from "./retry-text.ts";
 import { RunView } from "./run-view.ts";
 import { progressTexts, settledTail } from "./stage-line.ts";
 import { printableLine } from "./text-width.ts";
@@ -59,7 +60,12 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
         hold(event.atMs, `${runLabel(event)}: ${formatPlural(event.stages.length, "stage")}`);
         break;
       case "stage-started":
-        tell(event.atMs, `${event.stage}  runs: ${event.reason}`);
+        tell(
+          event.atMs,
+          event.attempt === undefined
+            ? `${event.stage}  runs: ${event.reason}`
+            : `${event.stage}  runs again: attempt ${event.attempt}`,
+        );
         break;
       case "stage-progressed":
         tellProgress(event);
@@ -75,6 +81,9 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
         break;
       case "stage-waiting":
         tell(event.atMs, `${event.stage}  waits for ${printableLine(event.holder)}`);
+        break;
+      case "stage-retrying":
+        tell(event.atMs, `${event.stage}  ${printableLine(retryText(event))}`);
         break;
       case "stage-finished":
         (event.record.outcome === "fresh" ? hold : tell)(event.atMs, finishedText(event.record));

@@ -6,6 +6,7 @@ import type { Progress } from "../contract.ts";
 import type { RunEvent, RunStarted, Warned } from "../events.ts";
 import type { PlannedStage, RunRecord, StageRecord } from "../record.ts";
 import { ProgressMeter } from "./progress-meter.ts";
+import { retryText } from "./retry-text.ts";
 import { printableLine } from "./text-width.ts";
 
 export interface RunningStage {
@@ -44,6 +45,13 @@ export class RunView {
       case "stage-progressed": {
         const running = this.#change(event.stage, event.atMs, { progress: event.progress });
         running.meter.update(event.progress, event.atMs);
+        break;
+      }
+      case "stage-retrying": {
+        // The next attempt begins from nothing.
+        const { stage, startedAtMs, expectedMs } = this.#change(event.stage, event.atMs, {});
+        const lastLine = printableLine(retryText(event));
+        this.#running.set(stage, { stage, startedAtMs, expectedMs, meter: new ProgressMeter(), lastLine });
         break;
       }
       case "stage-logged": {

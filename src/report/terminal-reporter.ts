@@ -19,6 +19,7 @@ import { formatPlural } from "./format-count.ts";
 import { formatWholeSeconds } from "./format-duration.ts";
 import { renderSummary, runLabel } from "./render-summary.ts";
 import type { Reporter, ReporterOutput, ReportSettings, Schedule } from "./reporter.ts";
+import { retryText } from "./retry-text.ts";
 import { RunView } from "./run-view.ts";
 import { nameWidthFor, runningLines, type StageLineLayout, settledLine, waitingLine } from "./stage-line.ts";
 import { padEnd, printableLine, textWidth, truncate, wrapText } from "./text-width.ts";
@@ -86,6 +87,9 @@ class TerminalReporter {
         break;
       case "stage-warned":
         this.#warn(`${event.stage}: ${event.line}`);
+        break;
+      case "stage-retrying":
+        this.#warn(`${event.stage}: ${retryText(event)}`);
         break;
       case "warned":
         this.#warn(event.help === undefined ? event.message : `${event.message}\nhelp: ${event.help}`);

@@ -10,12 +10,13 @@ import { createWorkspace } from "../../src/compose-workspace.ts";
 import type { StageDefinition } from "../../src/contract.ts";
 import type { RunEvent } from "../../src/events.ts";
 import { executeRun } from "../../src/execute/executor.ts";
-import { planRun } from "../../src/execute/plan.ts";
+import { type DetailedStage, planRun } from "../../src/execute/plan.ts";
+import type { Resources } from "../../src/execute/token-pool.ts";
 import type { Workspace } from "../../src/execute/workspace.ts";
 import { buildStageGraph } from "../../src/graph/stage-graph.ts";
 import { digestBytes } from "../../src/identity/digest.ts";
 import type { JsonObject } from "../../src/json.ts";
-import type { InputSource, Pipeline, StageCatalogue } from "../../src/language/pipeline.ts";
+import type { ExecutionSettings, InputSource, Pipeline, StageCatalogue } from "../../src/language/pipeline.ts";
 import { type FileSystem, nodeFileSystem } from "../../src/platform/file-system.ts";
 import { describeMachine, type Machine } from "../../src/platform/machine.ts";
 import type { StageRecord } from "../../src/record.ts";
@@ -28,6 +29,17 @@ import { randomBytes } from "node:crypto";
 export const puppet = { type: "puppet", async run({ params, inputs, outputs, log }) {
   const read = (artifact) => artifact.files.map((file) => readFileSync(artifact.path(file.path), "utf8")).join("");
   const parts = Object.keys(inputs).sort().map((port) => port + "(" + read(inputs[port]) + ")");
+  if (params.tell) log("ready " + process.pid);
+  if (params.failUntil) {
+    const { existsSync, writeFileSync: write } = await import("node:fs");
+    if (!existsSync(params.failUntil)) { write(params.failUntil, ""); const error = new Error("not yet"); error.name = "StageFailure"; throw error; }
+  }
+  if (params.waitFor) {
+    const { existsSync } = await import("node:fs");
+    while (!existsSync(params.waitFor)) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  if (params.hang) await new Promise(() => setInterval(() => {}, 1e6));
+  if (params.die) { process.kill(process.pid, params.die); await new Promise(() => setInterval(() => {}, 1e6)); }
   if (params.fail) { const error = new Error("told to fail"); error.name = "StageFailure"; throw error; }
   if (params.spoilInput) { const path = inputs[params.spoilInput].path(""); chmodSync(path, 0o644); writeFileSync(path, "spoilt"); }
   if (params.reference) outputs.out.reference("base", { kind: "file", digest: params.reference });
@@ -51,6 +63,8 @@ export interface PuppetStage {
   readonly params: JsonObject;
   /** Stage names, or paths that begin with `/`, by port. */
   readonly inputs?: Readonly<Record<string, string>>;
+  readonly after?: readonly string[];
+  readonly execution?: Partial<ExecutionSettings>;
 }
 
 export interface PuppetRunResult {
@@ -105,25 +119,25 @@ export class PuppetRunner {
     return { ...workspace, code };
   }
 
-  pipeline(stages: Readonly<Record<string, PuppetStage>>): Pipeline {
+  pipeline(stages: Readonly<Record<string, PuppetStage>>, name = "puppets"): Pipeline {
     const span = { file: "", start: 0, end: 0 };
     const source = (text: string): InputSource =>
       text.startsWith("/") ? { from: "path", path: text, text } : { from: "stage", stage: text, output: "out" };
     return {
-      name: "puppets",
+      name,
       file: "puppets.yaml",
       folder: this.folder,
       profiles: [],
       availableProfiles: [],
       params: {},
-      stages: Object.entries(stages).map(([name, { params, inputs = {} }]) => ({
-        name,
+      stages: Object.entries(stages).map(([stage, { params, inputs = {}, after = [], execution = {} }]) => ({
+        name: stage,
         type: "puppet",
         params,
         inputs: Object.fromEntries(Object.entries(inputs).map(([port, text]) => [port, source(text)])),
         outputs: definition.outputs as Readonly<Record<string, { kind: string; description: string }>>,
-        after: [],
-        execution: { retries: 0, cache: true, frozen: false },
+        after,
+        execution: { retries: 0, cache: true, frozen: false, ...execution },
         env: {},
         facts: {},
         spans: { name: span, params: {}, inputs: {} },
@@ -131,39 +145,60 @@ export class PuppetRunner {
     };
   }
 
+  async planned(
+    stages: Readonly<Record<string, PuppetStage>>,
+    { workspace, force = [], name }: { workspace?: Workspace; force?: readonly string[]; name?: string } = {},
+  ): Promise<readonly DetailedStage[]> {
+    const pipeline = this.pipeline(stages, name);
+    const graph = buildStageGraph(pipeline);
+    const request = { pipeline, graph, stages: graph.order, engines: new Map(), force: new Set(force) };
+    return planRun(workspace ?? (await this.workspace()), request);
+  }
+
+  /** Decision by stage. */
   async plan(
     stages: Readonly<Record<string, PuppetStage>>,
     workspace?: Workspace,
   ): Promise<Readonly<Record<string, string>>> {
-    const pipeline = this.pipeline(stages);
-    const graph = buildStageGraph(pipeline);
-    const request = { pipeline, graph, stages: graph.order, engines: new Map(), force: new Set<string>() };
-    const planned = await planRun(workspace ?? (await this.workspace()), request);
+    const planned = await this.planned(stages, workspace === undefined ? {} : { workspace });
     return Object.fromEntries(planned.map(({ stage, decision }) => [stage, decision]));
   }
 
   async run(
     stages: Readonly<Record<string, PuppetStage>>,
-    options: { force?: readonly string[]; keepGoing?: boolean; workspace?: Workspace; jobs?: number } = {},
+    options: {
+      force?: readonly string[];
+      keepGoing?: boolean;
+      workspace?: Workspace;
+      jobs?: number;
+      capacity?: Resources;
+      /** The pipeline's. */
+      name?: string;
+      signal?: AbortSignal;
+      onEvent?: (event: RunEvent) => void;
+    } = {},
   ): Promise<PuppetRunResult> {
-    const pipeline = this.pipeline(stages);
-    const graph = buildStageGraph(pipeline);
+    const workspace = options.workspace ?? (await this.workspace());
+    const plan = await this.planned(stages, { ...options, workspace });
+    const pipeline = this.pipeline(stages, options.name);
     const events: RunEvent[] = [];
-    const records = await executeRun(options.workspace ?? (await this.workspace()), {
+    const records = await executeRun(workspace, {
       pipeline,
-      graph,
-      stages: graph.order,
+      graph: buildStageGraph(pipeline),
+      plan,
       engines: new Map(),
       force: new Set(options.force ?? []),
-      jobs: options.jobs ?? 2,
+      capacity: options.capacity ?? { cpus: options.jobs ?? 2, memoryBytes: 0, gpus: 0 },
       keepGoing: options.keepGoing ?? false,
       runId: `run${++this.#count}`,
       worker,
       environment: process.env,
-      signal: new AbortController().signal,
+      signal: options.signal ?? new AbortController().signal,
       killSignal: new AbortController().signal,
-      emit: (event) => events.push(event),
-      expectedMs: new Map(),
+      emit(event) {
+        events.push(event);
+        options.onEvent?.(event);
+      },
     });
     return {
       records,
@@ -174,8 +209,8 @@ export class PuppetRunner {
   }
 
   /** What people see of a stage. */
-  visible(stage: string): string {
-    return readFileSync(join(this.folder, "artifacts", "puppets", stage, "out", "out.txt"), "utf8");
+  visible(stage: string, name = "puppets"): string {
+    return readFileSync(join(this.folder, "artifacts", name, stage, "out", "out.txt"), "utf8");
   }
 
   remove(): void {

@@ -8,6 +8,7 @@ import { runStageProcess, type StageResult } from "../../src/execute/stage-proce
 import type { WorkerNews } from "../../src/execute/worker-protocol.ts";
 import type { JsonObject } from "../../src/json.ts";
 import { processIdentity } from "../../src/platform/process-tree.ts";
+import { waitFor } from "../../src/platform/wait-for.ts";
 
 const worker = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "dist", "worker.js");
 let folder: string;
@@ -28,11 +29,13 @@ function runPuppet(
     environment = {},
     onNews = () => {},
     params = {},
+    wait = waitFor,
   }: {
     signal?: AbortSignal;
     environment?: Record<string, string>;
     onNews?: (message: WorkerNews) => void;
     params?: JsonObject;
+    wait?: typeof waitFor;
   } = {},
 ): Promise<StageResult> {
   const entry = join(folder, "puppet.mjs");
@@ -59,6 +62,7 @@ function runPuppet(
     checkpoints: { find: async () => undefined, save: async () => {}, drop: () => {} },
     signal,
     onStart: () => {},
+    clock: { wait },
   });
 }
 
@@ -146,5 +150,36 @@ describe("a stage's process", () => {
       'const { spawn } = await import("node:child_process"); const child = spawn("sleep", ["1000"]); ctx.log(String(child.pid));',
     );
     await expect.poll(() => processIdentity(Number(lines()[0]))).toBeUndefined();
+  });
+
+  test("that was done and does not end is ended, and is a failure", async () => {
+    const result = await runPuppet("process.exit = () => {}; setInterval(() => {}, 1e6);", {
+      wait: (ms, signal) => (ms === 10_000 ? Promise.resolve() : waitFor(ms, signal)),
+    });
+    expect(result).toMatchObject({
+      result: "failed",
+      failure: { message: "it was done, and its process did not end within 10 s, so it was killed" },
+    });
+  });
+
+  test.skipIf(process.platform !== "linux")("takes with it what it started in a session of its own", async () => {
+    const start =
+      'const { spawn } = await import("node:child_process"); const child = spawn("sleep", ["1000"], { detached: true, stdio: "inherit" }); ctx.log(String(child.pid));';
+    const done = await runPuppet(start);
+    expect(done.result).toBe("done");
+    await expect.poll(() => processIdentity(Number(lines()[0]))).toBeUndefined();
+    news = [];
+    const failed = await runPuppet(`${start} throw new Error("no");`);
+    expect(failed.result).toBe("failed");
+    await expect.poll(() => processIdentity(Number(lines()[0]))).toBeUndefined();
+  });
+
+  test("that runs out of memory for JavaScript values says so", async () => {
+    const body =
+      'console.error("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"); process.abort();';
+    const result = await runPuppet(body);
+    expect(result.result === "failed" && result.failure.message).toBe(
+      "its process ran out of memory for JavaScript values",
+    );
   });
 });
