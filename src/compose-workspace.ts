@@ -10,6 +10,7 @@ import type { EnginePort } from "./execute/engine-port.ts";
 import type { Workspace } from "./execute/workspace.ts";
 import { openCodeLibrary } from "./identity/code-library.ts";
 import { createStatMemo } from "./identity/stat-memo.ts";
+import type { UserStages } from "./identity/user-stages.ts";
 import type { StageCatalogue } from "./language/pipeline.ts";
 import type { FileSystem } from "./platform/file-system.ts";
 import type { Machine } from "./platform/machine.ts";
@@ -23,6 +24,7 @@ export interface WorkspaceParts {
   readonly codeFolder: string;
   readonly sources: string | undefined;
   readonly catalogue: StageCatalogue;
+  readonly userStages?: UserStages;
   readonly engines: EnginePort;
   readonly machine: Machine;
   readonly version: string;
@@ -69,8 +71,14 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
         return () => clearInterval(timer);
       },
     }),
-    code: await openCodeLibrary({ files, folder: parts.codeFolder, sources: parts.sources, unique }),
-    catalogue: parts.catalogue,
+    code: await openCodeLibrary({
+      files,
+      folder: parts.codeFolder,
+      sources: parts.sources,
+      unique,
+      ...(parts.userStages === undefined ? {} : { userStages: parts.userStages.code }),
+    }),
+    catalogue: new Map([...parts.catalogue, ...(parts.userStages?.types ?? [])]),
     engines: parts.engines,
     machine: parts.machine,
     searchPath: parts.searchPath ?? "",

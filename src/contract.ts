@@ -8,6 +8,9 @@
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { Rng } from "./rng.ts";
 
+export type { JsonObject, JsonValue } from "./json.ts";
+export type { Rng } from "./rng.ts";
+
 /** What an output is, so that it can be connected only to an input that takes it. Built-in kinds are listed in ARCHITECTURE.md. */
 export type ArtifactKind = string;
 
@@ -15,6 +18,11 @@ export interface InputPort {
   /** The kind, or kinds, that may be connected. `"any"` takes every kind, and paths. */
   readonly kind: ArtifactKind | readonly ArtifactKind[];
   readonly optional?: true;
+  /**
+   * Also takes `stage@*`, one output of every instance of a matrix, each of the port's kind. It arrives as an artifact
+   * without files whose `references` are the instances' outputs, by the instances' values (`lr=0.1,seed=2`).
+   */
+  readonly many?: true;
   readonly description: string;
 }
 
@@ -51,6 +59,11 @@ export interface StageDefinition<Params = JsonObject, Engine = unknown> {
   readonly type: string;
   /** One sentence for `--help`, the report and the schema. */
   readonly description: string;
+  /**
+   * Of a user's own stage: the JSON Schema (draft-07) of its params, or its file's path relative to the module. Without
+   * one the stage has no settings. The stage types of the package have theirs in `schemas/`.
+   */
+  readonly schema?: JsonObject | string;
   /**
    * Input ports by name. The name `*` takes any name that is not listed (so `normalize` can take train, valid, test or
    * whatever there is).

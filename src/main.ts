@@ -56,7 +56,13 @@ async function main(): Promise<ExitCode> {
     packageFolder,
     newRunId: () => `${new Date().toISOString().replace(/[-:]|\.\d+Z/g, "")}-${randomBytes(3).toString("hex")}`,
     interrupts: createInterrupts(),
-    openWorkspace: (artifactsFolder, { paranoid }) =>
+    async loadUserStages(artifactsFolder, modules) {
+      const { loadUserStages } = await import("./identity/user-stages.ts");
+      const folder = join(artifactsFolder, ".store", "code");
+      const nowNs = () => BigInt(Date.now()) * 1_000_000n;
+      return loadUserStages({ files: nodeFileSystem, folder, packageFolder, unique, nowNs }, modules);
+    },
+    openWorkspace: (artifactsFolder, { paranoid, userStages }) =>
       createWorkspace({
         files: nodeFileSystem,
         artifactsFolder,
@@ -65,6 +71,7 @@ async function main(): Promise<ExitCode> {
         // A source checkout has the stages' sources beside the build; an installed package has not.
         sources: existsSync(join(packageFolder, "stages", "registry.ts")) ? packageFolder : undefined,
         catalogue: registry,
+        ...(userStages === undefined ? {} : { userStages }),
         engines,
         machine,
         version,

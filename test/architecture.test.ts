@@ -134,7 +134,7 @@ const OWNERS: readonly { readonly what: string; readonly pattern: RegExp; readon
       /^src\/compose-(engines|export)\.ts$/,
       /^src\/platform\//,
       /^src\/execute\/worker-main\.ts$/,
-      /^src\/identity\/bundle-code\.ts$/,
+      /^src\/identity\/bundle-(user-)?code\.ts$/,
       /^src\/report\/html\//,
       /^src\/ml\/(data|checkpoint|charts|engine)\//,
       /^stages\//,

@@ -3,6 +3,7 @@
  * tests can make another.
  */
 import type { Workspace } from "../execute/workspace.ts";
+import type { UserStages } from "../identity/user-stages.ts";
 import type { StageCatalogue } from "../language/pipeline.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { ReporterOutput, Schedule } from "../report/reporter.ts";
@@ -31,7 +32,12 @@ export interface App {
   /** A name no other process uses, that sorts by time. */
   readonly newRunId: () => string;
   readonly interrupts: Interrupts;
-  openWorkspace(artifactsFolder: string, options: { readonly paranoid: boolean }): Promise<Workspace>;
+  /** The user's own stages in the modules at these absolute paths; their bundles are kept in the store. */
+  loadUserStages(artifactsFolder: string, modules: readonly string[]): Promise<UserStages>;
+  openWorkspace(
+    artifactsFolder: string,
+    options: { readonly paranoid: boolean; readonly userStages?: UserStages },
+  ): Promise<Workspace>;
 }
 
 export interface Interrupts {

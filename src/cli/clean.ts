@@ -10,7 +10,7 @@ export interface CleanOptions extends PipelineOptions {
 }
 
 export async function cleanCommand(app: App, words: readonly string[], options: CleanOptions): Promise<ExitCode> {
-  const opened = openPipeline(app, words, options);
+  const opened = await openPipeline(app, words, options);
   if (opened === undefined) return 2;
   if (options.store) {
     if (opened.stageNames.length > 0)

@@ -10,7 +10,7 @@ export interface DagOptions extends PipelineOptions {
 }
 
 export async function dagCommand(app: App, words: readonly string[], options: DagOptions): Promise<ExitCode> {
-  const opened = openPipeline(app, words, options);
+  const opened = await openPipeline(app, words, options);
   if (opened === undefined) return 2;
   const stages = opened.selected.map((name) => ({
     stage: name,

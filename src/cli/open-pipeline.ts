@@ -2,10 +2,14 @@
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
 import { buildStageGraph, type StageGraph, selectStages } from "../graph/stage-graph.ts";
-import { loadPipeline } from "../language/load-pipeline.ts";
+import type { UserStages } from "../identity/user-stages.ts";
+import { checkPipeline, type LoadResult } from "../language/load-pipeline.ts";
+import { findUserStages, type ParsedPipeline, parsePipeline } from "../language/parse-pipeline.ts";
 import type { Pipeline } from "../language/pipeline.ts";
+import type { PipelineSource } from "../language/source-files.ts";
 import { type App, UsageError } from "./app.ts";
 import { quoteWord } from "./quote-word.ts";
+import { findStages } from "./stage-names.ts";
 
 export interface PipelineOptions {
   readonly profile: readonly string[];
@@ -18,6 +22,8 @@ export interface OpenedPipeline {
   readonly graph: StageGraph;
   /** Absolute. */
   readonly artifactsFolder: string;
+  /** Those that the pipeline uses. */
+  readonly userStages: UserStages;
   /** What is left of the words after the pipeline: stage names. */
   readonly stageNames: readonly string[];
   /** Those stages and all they need, or every stage, in the order they would run. */
@@ -29,7 +35,11 @@ export interface OpenedPipeline {
 }
 
 /** Undefined when the pipeline is wrong; its diagnostics were written and the exit code is 2. */
-export function openPipeline(app: App, words: readonly string[], options: PipelineOptions): OpenedPipeline | undefined {
+export async function openPipeline(
+  app: App,
+  words: readonly string[],
+  options: PipelineOptions,
+): Promise<OpenedPipeline | undefined> {
   const { file, rest } = findPipelineFile(app, words);
   const absolute = resolve(app.cwd, file);
   if (app.files.stat(absolute)?.kind === "folder")
@@ -37,30 +47,16 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
   const text = app.files.readText(absolute);
   if (text === undefined) throw new UsageError(`there is no pipeline file ${file}`, listPipelines(app));
   const shown = relative(app.cwd, absolute) || file;
-  const loaded = loadPipeline(
-    { file: shown, folder: dirname(absolute), text },
-    {
-      profiles: options.profile,
-      overrides: options.param,
-      workingFolder: app.cwd,
-      exists: (path) => app.files.stat(path) !== undefined,
-    },
-    app.catalogue,
-  );
+  const artifactsFolder =
+    options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts);
+  const source = { file: shown, folder: dirname(absolute), text };
+  const { loaded, userStages } = await loadPipelineText(app, source, options, artifactsFolder);
   if (loaded.diagnostics.length > 0)
     app.err.write(renderDiagnostics(loaded.diagnostics, loaded.texts, { color: app.err.color }));
   if (loaded.pipeline === undefined) return undefined;
   const { pipeline } = loaded;
-  for (const name of rest) {
-    if (!pipeline.stages.some((stage) => stage.name === name))
-      throw new UsageError(
-        `pipeline ${pipeline.name} has no stage "${name}"`,
-        `its stages are ${pipeline.stages.map((stage) => stage.name).join(", ")}`,
-      );
-  }
+  const stageNames = [...new Set(rest.flatMap((word) => findStages(pipeline, word)))];
   const graph = buildStageGraph(pipeline);
-  const artifactsFolder =
-    options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts);
   const artifactsKind = app.files.stat(app.files.resolveLink(artifactsFolder))?.kind;
   if (artifactsKind !== undefined && artifactsKind !== "folder")
     throw new UsageError(
@@ -70,10 +66,10 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
   return {
     pipeline,
     graph,
-    selected: (rest.length === 0 ? graph : selectStages(graph, rest)).order,
-    artifactsFolder:
-      options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts),
-    stageNames: rest,
+    selected: (stageNames.length === 0 ? graph : selectStages(graph, stageNames)).order,
+    artifactsFolder,
+    userStages,
+    stageNames,
     texts: loaded.texts,
     commandSuffix: [
       ` ${quoteWord(shown)}`,
@@ -84,10 +80,41 @@ export function openPipeline(app: App, words: readonly string[], options: Pipeli
   };
 }
 
+/** Both halves of the language, and between them the user's own stages that the pipeline uses. */
+export async function loadPipelineText(
+  app: App,
+  source: PipelineSource,
+  options: PipelineOptions,
+  artifactsFolder: string,
+): Promise<{ readonly loaded: LoadResult; readonly userStages: UserStages }> {
+  const parsed = parsePipeline(source, {
+    profiles: options.profile,
+    overrides: options.param,
+    workingFolder: app.cwd,
+    readText: app.files.readText,
+  });
+  const userStages = await loadUserStages(app, parsed, artifactsFolder);
+  const checkOptions = {
+    exists: (path: string) => app.files.stat(path) !== undefined,
+    environment: app.environment,
+    stageProblems: userStages.problems,
+  };
+  const catalogue = new Map([...app.catalogue, ...userStages.types]);
+  return { loaded: checkPipeline(parsed, checkOptions, catalogue), userStages };
+}
+
+/** The bundler and the user's modules are loaded only where a pipeline uses one. */
+async function loadUserStages(app: App, parsed: ParsedPipeline, artifactsFolder: string): Promise<UserStages> {
+  const modules = [...new Set(findUserStages(parsed).map(({ path }) => path))];
+  return modules.length === 0
+    ? { types: new Map(), problems: new Map(), code: new Map() }
+    : app.loadUserStages(artifactsFolder, modules);
+}
+
 const PIPELINE_FILE = /\.ya?ml$/;
 
 /** A word that names a file, or a pipeline in `pipelines/`; without one, the only pipeline there is. */
-function findPipelineFile(
+export function findPipelineFile(
   app: App,
   words: readonly string[],
 ): { readonly file: string; readonly rest: readonly string[] } {
@@ -123,7 +150,7 @@ function listPipelines(app: App): string {
 }
 
 /** `artifacts/` beside the nearest package.json or .git above the pipeline, so that it is one place from every folder. */
-function findArtifactsFolder(app: App, pipelineFile: string): string {
+export function findArtifactsFolder(app: App, pipelineFile: string): string {
   for (let folder = dirname(pipelineFile); ; folder = dirname(folder)) {
     const marks = ["artifacts", ".git", "package.json"].some(
       (name) => app.files.stat(join(folder, name)) !== undefined,

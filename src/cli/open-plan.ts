@@ -1,4 +1,7 @@
-/** What `plan`, `status` and `why` have in common: the pipeline, its engines and the plan as it is now. Runs nothing. */
+/**
+ * What `plan`, `status` and `why` have in common: the pipeline, its engines and the plan as it is now, with the root cause
+ * in every reason. Runs nothing.
+ */
 import type { ResolvedEngine } from "../execute/engine-port.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
 import type { Workspace } from "../execute/workspace.ts";
@@ -19,12 +22,28 @@ export async function openPlan(
   words: readonly string[],
   options: PipelineOptions,
 ): Promise<OpenedPlan | undefined> {
-  const opened = openPipeline(app, words, options);
+  const opened = await openPipeline(app, words, options);
   if (opened === undefined) return undefined;
   const engines = await resolveEngines(app, opened, { install: false });
   if (engines === undefined) return undefined;
-  const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false });
+  const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false, userStages: opened.userStages });
   const plan = await planRun(workspace, { ...opened, stages: opened.selected, engines, force: new Set() });
+  const named = await nameCauses(workspace, opened, engines, plan);
   workspace.memo.save();
-  return { opened, engines, workspace, plan };
+  return { opened, engines, workspace, plan: named };
+}
+
+async function nameCauses(
+  workspace: Workspace,
+  { pipeline, texts }: OpenedPipeline,
+  engines: ReadonlyMap<string, ResolvedEngine>,
+  plan: readonly DetailedStage[],
+): Promise<readonly DetailedStage[]> {
+  // A plan in which nothing is to be done has no causes to look for.
+  if (plan.every(({ decision }) => decision === "fresh" || decision === "restore")) return plan;
+  const { createExplainer } = await import("../execute/explain.ts");
+  const { lastSuccesses } = await import("../execute/key-reference.ts");
+  const { createRunStore } = await import("../cache/run-store.ts");
+  const reference = lastSuccesses(workspace, createRunStore(workspace), pipeline);
+  return createExplainer(workspace, { pipeline, texts, engines, plan, reference }).nameCauses();
 }

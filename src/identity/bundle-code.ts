@@ -5,7 +5,7 @@
  * version. So the digest moves when the code that can run moves, and not otherwise, and nobody has to list files.
  * Workers execute the bundle that was hashed. esbuild is loaded only here, only when something must be bundled.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Plugin } from "esbuild";
 import { digestBytes } from "./digest.ts";
@@ -13,7 +13,7 @@ import { digestBytes } from "./digest.ts";
 export interface CodeBundle {
   /** Path of the source relative to the root it was bundled from. */
   readonly source: string;
-  /** Name of the file that runs, in the code folder; it carries the digest. */
+  /** Name of the file that runs, in the code folder, with the digest in it; of a user's module the absolute path. */
   readonly file: string;
   /** sha256 of that file. */
   readonly digest: string;
@@ -21,6 +21,8 @@ export interface CodeBundle {
   readonly modules: Readonly<Record<string, string>>;
   /** The resolved closure of the packages it imports: version by name. */
   readonly packages: Readonly<Record<string, string>>;
+  /** Of a user's module: files beside it that say where its packages lie on this machine. */
+  readonly beside?: readonly { readonly file: string; readonly digest: string }[];
 }
 
 export class UnbundlableCode extends Error {
@@ -117,42 +119,65 @@ function hoistImports(entry: string): Plugin {
   };
 }
 
-/**
- * Versions of packages and of what they depend on, as installed where `from` looks. Optional and peer dependencies are
- * left out: they differ between platforms, and the platform is not part of the key.
- */
+/** As `packageClosure`, of names that all are imported from one folder. */
 export function resolvePackages(names: readonly string[], from: string): Readonly<Record<string, string>> {
+  return packageClosure(names.map((name) => ({ name, from }))).versions;
+}
+
+export interface PackageClosure {
+  /** By name; several of one name with a blank between them. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** The digest of each one's `package.json`, by its absolute path. */
+  readonly manifests: Readonly<Record<string, string>>;
+}
+
+/**
+ * Packages and what they depend on, as installed where each is imported. Optional and peer dependencies are left out:
+ * they differ between platforms, and the platform is not part of the key.
+ */
+export function packageClosure(roots: readonly { readonly name: string; readonly from: string }[]): PackageClosure {
   const versions = new Map<string, Set<string>>();
+  const manifests = new Map<string, string>();
   const visit = (name: string, folder: string): void => {
     const found = findPackage(name, folder);
-    if (found === undefined) return;
-    const known = versions.get(name) ?? new Set();
-    if (known.has(found.version)) return;
-    versions.set(name, known.add(found.version));
+    if (found === undefined || manifests.has(found.manifest)) return;
+    manifests.set(found.manifest, found.digest);
+    versions.set(name, (versions.get(name) ?? new Set<string>()).add(found.version));
     for (const dependency of found.dependencies) visit(dependency, found.folder);
   };
-  for (const name of [...names].sort()) visit(name, from);
-  return Object.fromEntries(
-    [...versions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, set]) => [name, [...set].sort().join(" ")]),
-  );
+  for (const { name, from } of roots) visit(name, from);
+  return {
+    versions: Object.fromEntries(
+      [...versions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, set]) => [name, [...set].sort().join(" ")]),
+    ),
+    manifests: Object.fromEntries(manifests),
+  };
 }
 
 function findPackage(name: string, from: string) {
   for (let folder = from; ; folder = dirname(folder)) {
-    const candidate = join(folder, "node_modules", name);
-    const manifest = join(candidate, "package.json");
-    if (existsSync(manifest)) {
-      const { version, dependencies = {} } = JSON.parse(readFileSync(manifest, "utf8")) as {
+    const installed = join(folder, "node_modules", name, "package.json");
+    if (existsSync(installed)) {
+      // Some installers link packages to where they are, with their dependencies beside them.
+      const manifest = realpathSync(installed);
+      const text = readFileSync(manifest, "utf8");
+      const { version, dependencies = {} } = JSON.parse(text) as {
         version: string;
         dependencies?: Record<string, string>;
       };
-      return { folder: candidate, version, dependencies: Object.keys(dependencies) };
+      return {
+        manifest,
+        digest: digestBytes(text),
+        folder: dirname(manifest),
+        version,
+        dependencies: Object.keys(dependencies),
+      };
     }
     if (dirname(folder) === folder) return undefined;
   }
 }
 
-function packageName(specifier: string): string {
+export function packageName(specifier: string): string {
   return specifier
     .split("/")
     .slice(0, specifier.startsWith("@") ? 2 : 1)

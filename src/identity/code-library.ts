@@ -3,7 +3,7 @@
  * kept as `code.json`. In a source checkout the modules are there too: they are compared by stat, and whatever changed is
  * bundled again before keys are made, so an edit counts at once and a run never mixes old and new.
  */
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { canonicalJson } from "../json.ts";
 import type { FileStat, FileSystem } from "../platform/file-system.ts";
 import type { CodeBundle } from "./bundle-code.ts";
@@ -36,7 +36,7 @@ export interface ResolvedCode {
 }
 
 export interface CodeLibrary {
-  /** `engine` where the stage type computes. */
+  /** `stageType` is its name, of a user's own stage the absolute path of its module; `engine` where it computes. */
   resolve(stageType: string, engine: string | undefined): ResolvedCode;
 }
 
@@ -47,6 +47,8 @@ export interface CodeLibraryOptions {
   /** Folder of the sources, where this is a source checkout. */
   readonly sources: string | undefined;
   readonly unique: () => string;
+  /** The user's own stages, by the absolute path of their module. */
+  readonly userStages?: ReadonlyMap<string, StageCode>;
 }
 
 export async function openCodeLibrary(options: CodeLibraryOptions): Promise<CodeLibrary> {
@@ -58,7 +60,7 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
   const index = options.sources === undefined ? built : await refresh(options, built, options.sources);
   return {
     resolve(stageType, engine) {
-      const stage = index.stages[stageType];
+      const stage = options.userStages?.get(stageType) ?? index.stages[stageType];
       if (stage === undefined) throw new Error(`no code for stage type ${stageType}`);
       const engineCode = engine === undefined ? undefined : index.engines[engine];
       if (engine !== undefined && engineCode === undefined) throw new Error(`no code for engine ${engine}`);
@@ -74,10 +76,12 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
         ),
         packages: Object.assign({}, ...all.map((bundle) => bundle.packages)) as Record<string, string>,
         listing: { modules: Object.assign({}, ...all.map((bundle) => bundle.modules)) as Record<string, string> },
-        entry: join(folder, stage.entry.file),
-        assets: Object.fromEntries(assets.map(([name, asset]) => [name, join(folder, asset.file)])),
-        ...(engineCode ? { engine: join(folder, engineCode.file) } : {}),
-        bundles: all.map((bundle) => ({ path: join(folder, bundle.file), digest: bundle.digest })),
+        entry: resolve(folder, stage.entry.file),
+        assets: Object.fromEntries(assets.map(([name, asset]) => [name, resolve(folder, asset.file)])),
+        ...(engineCode ? { engine: resolve(folder, engineCode.file) } : {}),
+        bundles: all
+          .flatMap((bundle) => [bundle, ...(bundle.beside ?? [])])
+          .map(({ file, digest }) => ({ path: resolve(folder, file), digest })),
       };
     },
   };

@@ -115,6 +115,47 @@ export function judgeSchema(root: JsonObject, schema: JsonValue, value: JsonValu
   }
 }
 
+/** The first keyword that judging would stumble over, wherever in the schema it stands. */
+export function findUnknownKeyword(schema: JsonValue): string | undefined {
+  if (!isJsonObject(schema)) return undefined;
+  for (const [keyword, argument] of Object.entries(schema)) {
+    if (argument === undefined) continue;
+    const parts = schemasIn(keyword, argument);
+    if (parts === undefined) return keyword;
+    for (const part of parts) {
+      const found = findUnknownKeyword(part);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+/** The schemas that a keyword holds; undefined of an unknown one. */
+function schemasIn(keyword: string, argument: JsonValue): readonly JsonValue[] | undefined {
+  switch (keyword) {
+    case "properties":
+    case "definitions":
+      return isJsonObject(argument) ? Object.values(argument).filter((part) => part !== undefined) : [];
+    case "items":
+    case "additionalItems":
+    case "additionalProperties":
+    case "propertyNames":
+    case "allOf":
+    case "anyOf":
+    case "oneOf":
+    case "not":
+    case "if":
+    case "then":
+    case "else":
+      return isJsonArray(argument) ? argument : [argument];
+    case "$ref":
+    case "required":
+      return [];
+    default:
+      return ANNOTATIONS.has(keyword) || SIMPLE[keyword] !== undefined ? [] : undefined;
+  }
+}
+
 /** The schema that `#/definitions/..` names. */
 export function followReference(root: JsonObject, reference: string): JsonObject {
   let node: JsonValue | undefined = reference.startsWith("#") ? root : undefined;
