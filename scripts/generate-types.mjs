@@ -34,15 +34,21 @@ for (const type of types) {
   outputs.set(`stages/generated/${type}-params.ts`, text);
 }
 const base = read("schemas/pipeline.base.json");
-const engineSettings = JSON.stringify(base.definitions.engineSettings, undefined, 2);
-outputs.set(
-  "src/language/engine-schema.generated.ts",
-  `/** Generated from schemas/pipeline.base.json. Do not edit: run \`npm run generate\`. */
+/** What the language judges by, as modules: reading files costs at every start. */
+const judged = [
+  ["engine", "ENGINE_SCHEMA", base.definitions.engineSettings],
+  ["execution", "EXECUTION_SCHEMA", base.definitions.execution],
+];
+for (const [name, constant, schema] of judged) {
+  outputs.set(
+    `src/language/${name}-schema.generated.ts`,
+    `/** Generated from schemas/pipeline.base.json. Do not edit: run \`npm run generate\`. */
 import type { JsonObject } from "../json.ts";
 
-export const ENGINE_SCHEMA: JsonObject = ${engineSettings};
+export const ${constant}: JsonObject = ${JSON.stringify(schema, undefined, 2)};
 `,
-);
+  );
+}
 const pipeline = bundlePipelineSchema(base, stageSchemas);
 outputs.set("schemas/pipeline.schema.json", format("schemas/pipeline.schema.json", JSON.stringify(pipeline)));
 

@@ -1,39 +1,48 @@
 /**
  * The schema of whole pipelines, for editors: `schemas/pipeline.base.json` with every stage type's settings under the
- * `uses` that chooses them. Unlike the schemas that judge (after references are resolved), it takes a `${params.x}`
- * wherever a setting is expected.
+ * `uses` that chooses them. Unlike the schemas that judge (after references are resolved), it takes a reference wherever
+ * a setting is expected.
  */
 
 export function bundlePipelineSchema(base, stageSchemas) {
   const types = Object.keys(stageSchemas);
   const schema = structuredClone(base);
+  const { definitions } = schema;
   schema.$comment =
     "Generated from pipeline.base.json and the stage types' schemas. Do not edit: run `npm run generate`.";
-  schema.definitions.uses.enum = types;
-  schema.definitions.reference = {
-    description: "A reference to a param, or a text with references in it.",
+  const { description } = definitions.uses;
+  definitions.uses = { description, anyOf: [{ enum: types }, { type: "string", pattern: USER_STAGE }] };
+  definitions.reference = {
+    description: "A reference to a param, a value of the matrix or an environment variable, or a text with references.",
     type: "string",
-    pattern: "\\$\\{params\\.",
+    pattern: "\\$\\{(params|matrix|env)\\.",
   };
-  for (const property of Object.keys(schema.definitions.engineSettings.properties)) {
-    schema.definitions.engineSettings.properties[property] = orReference(
-      schema.definitions.engineSettings.properties[property],
-    );
+  const { engineSettings, execution } = definitions;
+  for (const owner of [engineSettings, execution.properties.resources, execution]) {
+    for (const [name, property] of Object.entries(owner.properties)) owner.properties[name] = orReference(property);
   }
-  schema.definitions.stage.allOf = types.map((type) => ({
-    if: { required: ["uses"], properties: { uses: { const: type } } },
-    // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own keyword.
-    then: {
-      properties: { with: { $ref: `#/definitions/with-${type}` } },
-      ...((stageSchemas[type].required ?? []).length > 0 ? { required: ["with"] } : {}),
-    },
-  }));
+  const isShell = { required: ["run"] };
+  definitions.stage.allOf = [
+    { if: isShell, then: without(["uses", "with", "engine"]), else: without(["outputs", "shell", "folder", "tools"]) },
+    ...types.map((type) => ({
+      if: { required: ["uses"], properties: { uses: { const: type } } },
+      // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own keyword.
+      then: {
+        properties: { with: { $ref: `#/definitions/with-${type}` } },
+        ...((stageSchemas[type].required ?? []).length > 0 ? { required: ["with"] } : {}),
+      },
+    })),
+  ];
   for (const type of types) {
     const { $schema: _, ...settings } = stageSchemas[type];
-    schema.definitions[`with-${type}`] = relax(settings, `#/definitions/with-${type}`);
+    definitions[`with-${type}`] = relax(settings, `#/definitions/with-${type}`);
   }
   return schema;
 }
+
+const USER_STAGE = "^(\\.{1,2}[/\\\\]|/|[A-Za-z]:[\\\\/])";
+
+const without = (keys) => ({ properties: Object.fromEntries(keys.map((key) => [key, { type: "null" }])) });
 
 /** References of the schema itself lead to its new place, and every setting may be a reference. */
 function relax(node, place) {

@@ -138,7 +138,77 @@ export const catalog = {
   "language/unknown-variable": (w: { variable: string }): Words => ({
     message: `${quote(`\${${w.variable}}`)} is not a variable`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: this is the pipeline language's own notation.
-    help: 'only "${params.…}" can be used; write "$${" for the characters themselves',
+    help: 'variables are "${params.…}", "${matrix.…}" and "${env.…}"; write "$${" for the characters themselves',
+  }),
+  "language/unknown-axis": (w: { axis: string; suggestion?: string | undefined; known: readonly string[] }): Words => ({
+    message: `there is no axis ${quote(w.axis)} in a matrix here`,
+    help:
+      w.suggestion !== undefined
+        ? didYouMean(w.suggestion)
+        : w.known.length === 0
+          ? `give the stage, or the pipeline, one: matrix: { ${w.axis}: [...] }`
+          : `its ${areOf("axis", "axes", w.known)}`,
+  }),
+  "language/bad-matrix": (w: { problem: string; help?: string | undefined }): Words => ({
+    message: w.problem,
+    help: w.help,
+  }),
+  "language/uncovered-matrix": (w: {
+    reader: string;
+    stage: string;
+    axes: readonly string[];
+    missing: readonly string[];
+    all: string;
+  }): Words => ({
+    message: `stage ${quote(w.stage)} has an instance for each ${list(w.axes)}, and stage ${quote(w.reader)} does not say which: it has no ${w.missing.join(" and no ")} of its own`,
+    help: `write ${w.all} for all of them, or give stage ${quote(w.reader)} a matrix with ${list(w.missing)}`,
+  }),
+  "language/missing-instance": (w: {
+    reader: string;
+    stage: string;
+    suffixes: readonly string[];
+    all: string;
+  }): Words => ({
+    message: `stage ${quote(w.stage)} has no instance with the values of stage ${quote(w.reader)}`,
+    help: `it has ${list(w.suffixes)}; all of them are ${w.all}`,
+  }),
+  "language/not-many": (w: { input: string; takes: string; source: string }): Words => ({
+    message: `the input ${quote(w.input)} takes ${w.takes}, not several, but ${quote(w.source)} is every instance`,
+    help: `give the stage the same matrix, and write ${quote(w.source.replace("@*", ""))}`,
+  }),
+  "language/unlisted-environment": (w: {
+    name: string;
+    suggestion?: string | undefined;
+    known: readonly string[];
+  }): Words => ({
+    message: `the environment variable ${quote(w.name)} is not listed under "env"`,
+    help:
+      w.suggestion === undefined
+        ? `list it: env: [${[...w.known.slice(0, 8), w.name].join(", ")}]`
+        : didYouMean(w.suggestion),
+  }),
+  "language/unset-environment": (w: { name: string }): Words => ({
+    message: `the environment variable ${quote(w.name)} is not set`,
+    help: 'set it, or take it out of "env"',
+  }),
+  "language/conflicting-keys": (w: { owner: string; first: string; second: string; help: string }): Words => ({
+    message: `${w.owner} has both ${quote(w.first)} and ${quote(w.second)}`,
+    help: w.help,
+  }),
+  "language/bad-output": (w: { output: string; path: string; problem: string; help?: string | undefined }): Words => ({
+    message: `the output ${quote(w.output)} at ${quote(w.path)} ${w.problem}`,
+    help: w.help,
+  }),
+  "language/bad-module": (w: { text: string; problem: string; help?: string | undefined }): Words => ({
+    message: `the stage ${quote(w.text)} cannot be used: it ${w.problem}`,
+    help: w.help,
+  }),
+  "language/include-cycle": (w: { files: readonly string[] }): Words => ({
+    message:
+      w.files.length === 2
+        ? `${quote(w.files[0]!)} includes itself`
+        : `files include each other in a circle: ${w.files.join(" -> ")}`,
+    help: "remove one of these includes",
   }),
   "language/param-cycle": (w: { params: readonly string[] }): Words => ({
     message: `params refer to each other in a circle: ${w.params.join(" -> ")}`,
@@ -215,6 +285,9 @@ export function list(names: readonly string[]): string {
 
 const are = (word: string, names: readonly string[]): string =>
   names.length === 1 ? `only ${word} is ${names[0]}` : `${word}s are ${list(names)}`;
+
+const areOf = (word: string, words: string, names: readonly string[]): string =>
+  names.length === 1 ? `only ${word} is ${names[0]}` : `${words} are ${list(names)}`;
 
 export function didYouMean(name: string): string {
   return `did you mean ${quote(name)}?`;

@@ -1,6 +1,9 @@
 /**
  * Inputs to outputs: every reference found, every port known, every kind fitting, nothing required left open. The stages
  * come in as drafts, each checked by itself; what another stage's mistake hides is not reported.
+ *
+ *   train     of a matrix: the instance with the reader's own values, so the reader needs its axes
+ *   train@*   every instance
  */
 import type { InputPort, OutputPort, StageDefinition } from "../contract.ts";
 import { quote } from "../diagnostics/catalog.ts";
@@ -8,23 +11,36 @@ import { type DiagnosticNote, diagnose, type ReportDiagnostic } from "../diagnos
 import type { Span } from "../diagnostics/span.ts";
 import { closestName } from "../diagnostics/suggest.ts";
 import type { JsonObject } from "../json.ts";
-import type { ParsedSource } from "./input-source.ts";
+import { type FannedStage, matchInstance, type StageInstance } from "./fan-out.ts";
+import type { ParsedSource, StageReference } from "./input-source.ts";
 import type { LocatedMap } from "./located.ts";
-import type { EngineSetting, InputSource } from "./pipeline.ts";
+import type { EngineSetting, ExecutionSettings, InputSource, InstanceSource, ShellCommand } from "./pipeline.ts";
 import type { RawStage } from "./pipeline-shape.ts";
 
-/** A stage between raw and whole. What its own mistakes made unknown is absent. */
+/** An instance of a stage between raw and whole. What its own mistakes made unknown is absent. */
 export interface StageDraft {
   readonly raw: RawStage;
+  readonly instance: StageInstance;
   readonly definition: StageDefinition;
+  readonly module?: string;
+  readonly command?: ShellCommand;
   readonly settings?: LocatedMap;
   readonly params?: JsonObject;
   readonly inputs: ReadonlyMap<string, DraftInput>;
   readonly outputs?: Readonly<Record<string, OutputPort>>;
-  readonly after: readonly { readonly stage: string; readonly span: Span }[];
+  readonly after: readonly AfterReference[];
+  readonly execution: ExecutionSettings;
+  readonly env: Readonly<Record<string, string>>;
   readonly engine?: EngineSetting;
   readonly engineSpan?: Span;
   readonly engineSettingSpans?: Readonly<Record<string, Span>>;
+}
+
+export interface AfterReference {
+  readonly stage: string;
+  /** `stage@*`. */
+  readonly every: boolean;
+  readonly span: Span;
 }
 
 export interface DraftInput {
@@ -37,17 +53,23 @@ export interface DraftInput {
 
 export interface StageConnections {
   readonly inputs: Readonly<Record<string, InputSource>>;
+  /** Names of instances. */
+  readonly after: readonly string[];
   /** The stage's connections have no problem. */
   readonly sound: boolean;
 }
 
-/** `broken` are names of stages that are in the file but came to nothing. */
-export function connectStage(
-  draft: StageDraft,
-  drafts: ReadonlyMap<string, StageDraft>,
-  broken: ReadonlySet<string>,
-  report: ReportDiagnostic,
-): StageConnections {
+/** All stages, as one of them sees the others. */
+export interface Surroundings {
+  /** By instance name. */
+  readonly drafts: ReadonlyMap<string, StageDraft>;
+  /** By stage name: those that can be referred to. */
+  readonly fanned: ReadonlyMap<string, FannedStage>;
+  /** Names of stages that are in the file but came to nothing. */
+  readonly broken: ReadonlySet<string>;
+}
+
+export function connectStage(draft: StageDraft, around: Surroundings, report: ReportDiagnostic): StageConnections {
   let sound = true;
   const problem: ReportDiagnostic = (diagnostic) => {
     sound = false;
@@ -71,7 +93,7 @@ export function connectStage(
       const rule = "an input's name starts with a letter and goes on with letters, digits, _ and -";
       problem(diagnose("language/bad-name", { what: "an input's name", name, rule }, input.keySpan));
     } else {
-      const source = connectInput(raw.name, name, input, port, drafts, broken, problem);
+      const source = connectInput(draft, name, input, port, around, problem);
       if (source === undefined) sound = false;
       else inputs[name] = source;
     }
@@ -88,60 +110,138 @@ export function connectStage(
     };
     problem(diagnose("language/missing-input", words, raw.nameSpan));
   }
-  for (const { stage, span } of draft.after) {
-    if (!drafts.has(stage) && !broken.has(stage)) problem(unknownStage(stage, drafts, span, []));
-  }
-  return { inputs, sound };
+  const after = draft.after.flatMap((reference) => {
+    const { stage, every, span } = reference;
+    const at = { text: every ? `${stage}@*` : stage, span, notes: [] };
+    return (findInstances(draft, reference, at, around, problem) ?? []).map(({ name }) => name);
+  });
+  return { inputs, after: [...new Set(after)], sound };
 }
 
 const INPUT_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
+/** Where a reference is, and as what it was written. */
+interface ReferencePlace {
+  readonly text: string;
+  readonly span: Span;
+  readonly notes: readonly DiagnosticNote[];
+}
+
+/** The instances that a reference means: all, or the one with the reader's values. Undefined after a problem. */
+function findInstances(
+  reader: StageDraft,
+  { stage, every }: { readonly stage: string; readonly every: boolean },
+  { text, span, notes }: ReferencePlace,
+  { fanned, broken }: Surroundings,
+  problem: ReportDiagnostic,
+): readonly StageInstance[] | undefined {
+  const target = fanned.get(stage);
+  if (broken.has(stage)) return undefined;
+  if (target === undefined) {
+    problem(unknownStage(stage, [...fanned.keys()], span, notes));
+    return undefined;
+  }
+  if (every && target.axes.length === 0) {
+    const words = {
+      text,
+      problem: "has no instances: the stage has no matrix",
+      help: `write ${quote(text.replace("@*", ""))}`,
+    };
+    problem(diagnose("language/bad-reference", words, span, notes));
+    return undefined;
+  }
+  if (every) return target.instances;
+  const found = matchInstance(target, reader.instance.values);
+  if (found !== undefined) return [found];
+  const { values } = reader.instance;
+  const missing = target.axes.filter((axis) => !values.has(axis));
+  const all = quote(text.replace(/^[^.]*/, `${stage}@*`));
+  if (missing.length > 0) {
+    const words = { reader: reader.raw.name, stage, axes: target.axes, missing, all };
+    problem(diagnose("language/uncovered-matrix", words, span, notes));
+  } else {
+    const suffixes = target.instances.map(({ suffix }) => suffix);
+    const own = target.axes.map((axis) => ({ message: "this value", span: values.get(axis)!.span }));
+    const words = { reader: reader.raw.name, stage, suffixes, all };
+    problem(diagnose("language/missing-instance", words, span, [...notes, ...own]));
+  }
+  return undefined;
+}
+
 function connectInput(
-  self: string,
+  reader: StageDraft,
   name: string,
   { source, span, notes }: DraftInput,
   port: InputPort,
-  drafts: ReadonlyMap<string, StageDraft>,
-  broken: ReadonlySet<string>,
+  around: Surroundings,
   problem: ReportDiagnostic,
 ): InputSource | undefined {
   if (source === undefined) return undefined;
   const mismatch = (described: string, kind: string) => {
-    const fitting = [...drafts].flatMap(([stage, { outputs }]) =>
+    const fitting = [...around.drafts.values()].flatMap(({ raw, outputs }) =>
       Object.entries(outputs ?? {}).flatMap(([output, { kind: made }]) =>
-        takes(port, made) && stage !== self ? [`${stage}.${output}`] : [],
+        takes(port, made) && raw.name !== reader.raw.name ? [`${raw.name}.${output}`] : [],
       ),
     );
-    const words = { input: name, takes: takesWords(port), source: described, kind: withArticle(kind), fitting };
+    const words = {
+      input: name,
+      takes: takesWords(port),
+      source: described,
+      kind: withArticle(kind),
+      fitting: [...new Set(fitting)],
+    };
     problem(diagnose("language/kind-mismatch", words, span, notes));
-    return undefined;
   };
-  if (source.from === "path") return takes(port, PATH_KIND) ? source : mismatch(quote(source.text), PATH_KIND);
-  const target = drafts.get(source.stage);
-  if (target === undefined) {
-    if (!broken.has(source.stage)) problem(unknownStage(source.stage, drafts, span, notes));
+  if (source.from === "path") {
+    if (takes(port, PATH_KIND)) return source;
+    mismatch(quote(source.text), PATH_KIND);
     return undefined;
   }
-  if (target.outputs === undefined) return undefined;
-  const known = Object.keys(target.outputs);
-  const output = source.output ?? primaryOutput(target.outputs);
-  if (output === undefined) {
-    problem(diagnose("language/ambiguous-output", { stage: source.stage, known }, span, notes));
+  const instances = findInstances(reader, source, { text: source.text, span, notes }, around, problem);
+  if (instances === undefined) return undefined;
+  if (source.every && port.many !== true) {
+    const words = { input: name, takes: takesWords(port), source: source.text };
+    problem(diagnose("language/not-many", words, span, notes));
     return undefined;
   }
-  if (!Object.hasOwn(target.outputs, output)) {
-    const words = { stage: source.stage, output, suggestion: closestName(output, known), known };
-    problem(
-      diagnose("language/unknown-output", words, span, [
-        ...notes,
-        { message: "the stage is here", span: target.raw.nameSpan },
-      ]),
-    );
-    return undefined;
+  const members: InstanceSource[] = [];
+  for (const instance of instances) {
+    const target = around.drafts.get(instance.name);
+    const outputs = target?.outputs;
+    if (target === undefined || outputs === undefined) return undefined;
+    const output = findOutput(target, outputs, source, { span, notes }, problem);
+    if (output === undefined) return undefined;
+    const { kind } = outputs[output]!;
+    if (!takes(port, kind)) {
+      mismatch(quote(`${source.stage}${source.every ? "@*" : ""}.${output}`), kind);
+      return undefined;
+    }
+    members.push({ name: instance.suffix, stage: instance.name, output });
   }
-  const { kind } = target.outputs[output]!;
-  if (!takes(port, kind)) return mismatch(quote(`${source.stage}.${output}`), kind);
-  return { from: "stage", stage: source.stage, output };
+  if (source.every) return { from: "instances", text: source.text, members };
+  const { stage, output } = members[0]!;
+  return { from: "stage", stage, output };
+}
+
+function findOutput(
+  target: StageDraft,
+  outputs: Readonly<Record<string, OutputPort>>,
+  { stage, output: named }: StageReference,
+  { span, notes }: Pick<ReferencePlace, "span" | "notes">,
+  problem: ReportDiagnostic,
+): string | undefined {
+  const known = Object.keys(outputs);
+  const output = named ?? primaryOutput(outputs);
+  if (output !== undefined && Object.hasOwn(outputs, output)) return output;
+  if (output !== undefined) {
+    const words = { stage, output, suggestion: closestName(output, known), known };
+    const place = { message: "the stage is here", span: target.raw.nameSpan };
+    problem(diagnose("language/unknown-output", words, span, [...notes, place]));
+  } else if (known.length === 0) {
+    const words = { text: stage, problem: "has no outputs", help: 'write "after" for order without data' };
+    problem(diagnose("language/bad-reference", words, span, notes));
+  } else problem(diagnose("language/ambiguous-output", { stage, known }, span, notes));
+  return undefined;
 }
 
 /** A path is of this kind; a port takes it by that name, or by `any`. */
@@ -169,17 +269,7 @@ function primaryOutput(outputs: Readonly<Record<string, OutputPort>>): string | 
   return names.length === 1 ? names[0] : names.find((name) => outputs[name]!.primary === true);
 }
 
-function unknownStage(
-  stage: string,
-  drafts: ReadonlyMap<string, StageDraft>,
-  span: Span,
-  notes: readonly DiagnosticNote[],
-) {
-  const known = [...drafts.keys()];
-  return diagnose(
-    "language/unknown-stage",
-    { stage, suggestion: closestName(stage, known), known: known.slice(0, 20) },
-    span,
-    notes,
-  );
+function unknownStage(stage: string, known: readonly string[], span: Span, notes: readonly DiagnosticNote[]) {
+  const words = { stage, suggestion: closestName(stage, known), known: known.slice(0, 20) };
+  return diagnose("language/unknown-stage", words, span, notes);
 }

@@ -1,47 +1,150 @@
-/** One stage by itself: its type found, variables resolved, settings and engine checked, inputs parsed, outputs known. */
-
-import type { StageDefinition } from "../contract.ts";
+/**
+ * One instance of a stage by itself: its type found, variables resolved, settings, engine, command and the rest checked,
+ * inputs parsed, outputs known.
+ */
+import type { OutputPort, StageDefinition } from "../contract.ts";
 import { quote } from "../diagnostics/catalog.ts";
 import { type DiagnosticNote, diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
+import type { Span } from "../diagnostics/span.ts";
 import { closestName } from "../diagnostics/suggest.ts";
 import type { JsonObject } from "../json.ts";
 import { checkParams } from "./check-params.ts";
-import { type DraftInput, portOf, type StageDraft } from "./connect.ts";
+import { type DraftInput, PATH_KIND, portOf, type StageDraft } from "./connect.ts";
 import { ENGINE_SCHEMA } from "./engine-schema.generated.ts";
-import { parseInputSource } from "./input-source.ts";
+import type { Environment } from "./environment.ts";
+import { readExecution } from "./execution-settings.ts";
+import type { StageInstance } from "./fan-out.ts";
+import { PATH, parseInputSource, parseStageReference, resolvePath } from "./input-source.ts";
 import { isNull, type Located, type LocatedEntry, type LocatedMap, spansByPath } from "./located.ts";
-import { mergeLocated, OVERRIDES_FILE } from "./merge.ts";
-import type { EngineSetting, StageCatalogue } from "./pipeline.ts";
-import { type RawStage, wrongType } from "./pipeline-shape.ts";
-import type { Variables } from "./variables.ts";
+import { mergeLocated } from "./merge.ts";
+import type { EngineSetting, StageCatalogue, StageType, StageTypeProblem } from "./pipeline.ts";
+import { type FindStageType, type RawStage, SHELL_TYPE, wrongType } from "./pipeline-shape.ts";
+import { readCommand } from "./shell-command.ts";
+import type { Resolve } from "./variables.ts";
 
 export interface DraftContext {
   readonly catalogue: StageCatalogue;
-  readonly variables: Variables;
-  /** Where relative paths in the file start. */
+  readonly findType: FindStageType;
+  /** Why modules of the user's own could not be loaded, by absolute path. */
+  readonly stageProblems: ReadonlyMap<string, StageTypeProblem>;
+  /** Resolves what this instance can refer to. */
+  readonly resolve: Resolve;
+  /** Resolves what the whole pipeline can refer to. */
+  readonly resolveOutside: Resolve;
+  /** What the stage may see of the environment. */
+  readonly environment: Environment;
+  /** Of the pipeline's file. */
   readonly folder: string;
-  /** Where relative paths in `--param` values start. */
-  readonly workingFolder: string;
+  /** Where a relative path that was written there starts. */
+  folderOf(span: Span): string;
+  /** What spans with that file point into. */
+  textOf(file: string): string;
+  readonly exists?: (path: string) => boolean;
   /** Of the whole pipeline. */
   readonly engine: LocatedEntry | undefined;
 }
 
 /** Undefined where the stage type is unknown. */
-export function draftStage(raw: RawStage, context: DraftContext, report: ReportDiagnostic): StageDraft | undefined {
-  const type = context.catalogue.get(raw.type);
-  if (type === undefined) {
-    const known = [...context.catalogue.keys()];
+export function draftStage(
+  raw: RawStage,
+  instance: StageInstance,
+  context: DraftContext,
+  report: ReportDiagnostic,
+): StageDraft | undefined {
+  const owner = `stage ${quote(raw.name)}`;
+  const common = {
+    raw,
+    instance,
+    inputs: draftInputs(raw, context, report),
+    after: draftAfter(raw, context, report),
+    execution: readExecution(owner, raw.nameSpan, raw.execution, context.resolve, report),
+  };
+  if (raw.shell !== undefined) {
+    const command = readCommand({ ...raw, shell: raw.shell }, [...common.inputs.keys()], context, report);
+    return {
+      ...common,
+      definition: SHELL_DEFINITION,
+      env: valuesOf(context.environment),
+      params: {},
+      outputs: shellOutputs(raw),
+      ...(command === undefined ? {} : { command }),
+    };
+  }
+  const type = findOrReport(raw, context, report);
+  if (type === undefined) return undefined;
+  const { definition } = type;
+  const { settings, params } = draftSettings(raw, type, context, report);
+  const connected = [...common.inputs.keys()].filter((name) => portOf(definition, name) !== undefined);
+  const outputs = outputsOf(definition, params, connected);
+  return {
+    ...common,
+    definition,
+    // The built-in stage types read nothing of their surroundings.
+    env: type.module === undefined ? {} : valuesOf(context.environment),
+    ...(type.module === undefined ? {} : { module: type.module }),
+    ...draftEngine(raw, definition, context, report),
+    ...(settings === undefined ? {} : { settings }),
+    ...(params === undefined ? {} : { params }),
+    ...(outputs === undefined ? {} : { outputs }),
+  };
+}
+
+/** A command takes whatever it is given. */
+const SHELL_DEFINITION: StageDefinition = {
+  type: SHELL_TYPE,
+  description: "Runs a command.",
+  inputs: { "*": { kind: "any", optional: true, many: true, description: "What the command reads." } },
+  outputs: {},
+  run: async () => {
+    throw new Error("a shell stage has no code of its own");
+  },
+};
+
+/** What a command writes is a file or folder like those of the user's, so what takes a path takes it. */
+const shellOutputs = ({ shell }: RawStage): Readonly<Record<string, OutputPort>> =>
+  Object.fromEntries(
+    [...shell!.outputs.keys()].map((name) => [name, { kind: PATH_KIND, description: "Written by the command." }]),
+  );
+
+/** Those that are set: the others were reported. */
+function valuesOf(environment: Environment): Readonly<Record<string, string>> {
+  return Object.fromEntries([...environment].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+function findOrReport(raw: RawStage, context: DraftContext, report: ReportDiagnostic): StageType | undefined {
+  const type = context.findType(raw.type, raw.typeSpan);
+  if (type !== undefined) return type;
+  if (PATH.test(raw.type)) {
+    const path = resolvePath(raw.type, context.folderOf(raw.typeSpan));
+    const words = context.stageProblems.get(path) ?? { problem: "was not loaded" };
     report(
-      diagnose(
-        "language/unknown-stage-type",
-        { type: raw.type, suggestion: closestName(raw.type, known), known },
-        raw.typeSpan,
-      ),
+      context.exists?.(path) === false
+        ? diagnose("language/missing-path", { text: raw.type, path }, raw.typeSpan)
+        : diagnose("language/bad-module", { text: raw.type, ...words }, raw.typeSpan),
     );
     return undefined;
   }
-  const { definition } = type;
-  const settings = raw.settings === undefined ? undefined : context.variables.resolve(raw.settings.value);
+  const known = [...context.catalogue].flatMap(([name, { module }]) => (module === undefined ? [name] : []));
+  const isFile = /\.[cm]?[jt]s$/.test(raw.type);
+  const words = { type: raw.type, suggestion: closestName(raw.type, known), known };
+  report(
+    isFile
+      ? diagnose(
+          "language/bad-reference",
+          {
+            text: raw.type,
+            problem: "is not a stage type",
+            help: `a stage of your own is a path: write ${quote(`./${raw.type}`)}`,
+          },
+          raw.typeSpan,
+        )
+      : diagnose("language/unknown-stage-type", words, raw.typeSpan),
+  );
+  return undefined;
+}
+
+function draftSettings(raw: RawStage, type: StageType, context: DraftContext, report: ReportDiagnostic) {
+  const settings = raw.settings === undefined ? undefined : context.resolve(raw.settings.value);
   const settingsMap = settings?.kind === "map" ? settings : undefined;
   if (settings !== undefined && settingsMap === undefined && !isNull(settings))
     report(wrongType('"with"', "a map", settings));
@@ -58,19 +161,7 @@ export function draftStage(raw: RawStage, context: DraftContext, report: ReportD
         },
         report,
       );
-  const inputs = draftInputs(raw, context, report);
-  const connected = [...inputs.keys()].filter((name) => portOf(definition, name) !== undefined);
-  const outputs = outputsOf(definition, params, connected);
-  return {
-    raw,
-    definition,
-    inputs,
-    after: draftAfter(raw, context, report),
-    ...draftEngine(raw, definition, context, report),
-    ...(settingsMap === undefined ? {} : { settings: settingsMap }),
-    ...(params === undefined ? {} : { params }),
-    ...(outputs === undefined ? {} : { outputs }),
-  };
+  return { settings: settingsMap, params };
 }
 
 function outputsOf(definition: StageDefinition, params: JsonObject | undefined, connected: readonly string[]) {
@@ -81,7 +172,7 @@ function outputsOf(definition: StageDefinition, params: JsonObject | undefined, 
 function draftInputs(raw: RawStage, context: DraftContext, report: ReportDiagnostic): Map<string, DraftInput> {
   const inputs = new Map<string, DraftInput>();
   for (const [name, { keySpan, value }] of raw.inputs) {
-    const resolved = context.variables.resolve(value);
+    const resolved = context.resolve(value);
     // `null`, or a param that is null, leaves the input unconnected.
     if (resolved !== undefined && isNull(resolved)) continue;
     const notes = (resolved?.usedAt ?? []).map((span): DiagnosticNote => ({ message: "used here", span }));
@@ -91,10 +182,7 @@ function draftInputs(raw: RawStage, context: DraftContext, report: ReportDiagnos
       report(wrongType(`the input ${quote(name)}`, '"stage.output" or a path', resolved));
       inputs.set(name, at);
     } else {
-      const source = parseInputSource(
-        resolved.value,
-        resolved.span.file === OVERRIDES_FILE ? context.workingFolder : context.folder,
-      );
+      const source = parseInputSource(resolved.value, context.folderOf(resolved.span));
       if (source === undefined) report(badReference(resolved.value, at));
       inputs.set(name, source === undefined ? at : { ...at, source });
     }
@@ -104,7 +192,9 @@ function draftInputs(raw: RawStage, context: DraftContext, report: ReportDiagnos
 
 function badReference(text: string, { span, notes }: DraftInput) {
   const looksLikePath = /[/\\~]|\.[A-Za-z0-9]+\.[A-Za-z0-9]+$/.test(text);
-  const help = looksLikePath ? `a path starts with ./ or ../ or /: write ${quote(`./${text}`)}` : undefined;
+  const help =
+    instanceHelp(text) ??
+    (looksLikePath ? `a path starts with ./ or ../ or /: write ${quote(`./${text}`)}` : undefined);
   return diagnose(
     "language/bad-reference",
     { text, problem: 'is neither "stage.output" nor a path', help },
@@ -113,14 +203,26 @@ function badReference(text: string, { span, notes }: DraftInput) {
   );
 }
 
+/** For those who name one instance. */
+function instanceHelp(text: string): string | undefined {
+  const stage = /^([A-Za-z][A-Za-z0-9_-]*)@/.exec(text)?.[1];
+  return stage && `every instance is ${quote(`${stage}@*`)}; the one with the same values is ${quote(stage)}`;
+}
+
 function draftAfter(raw: RawStage, context: DraftContext, report: ReportDiagnostic): StageDraft["after"] {
   return raw.after.flatMap((node) => {
-    const resolved = context.variables.resolve(node);
-    if (resolved === undefined) return [];
-    if (resolved.kind === "scalar" && typeof resolved.value === "string") {
-      return [{ stage: resolved.value, span: resolved.span }];
+    const resolved = context.resolve(node);
+    if (resolved === undefined || isNull(resolved)) return [];
+    if (resolved.kind !== "scalar" || typeof resolved.value !== "string") {
+      report(wrongType('"after"', "a stage's name, or a list of them", resolved));
+      return [];
     }
-    report(wrongType('"after"', "a stage's name, or a list of them", resolved));
+    const { value: text, span } = resolved;
+    const reference = parseStageReference(text);
+    if (reference !== undefined && reference.output === undefined)
+      return [{ stage: reference.stage, every: reference.every, span }];
+    const help = reference === undefined ? instanceHelp(text) : `write ${quote(text.replace(/\.[^.]*$/, ""))}`;
+    report(diagnose("language/bad-reference", { text, problem: "is not the name of a stage", help }, span));
     return [];
   });
 }
@@ -138,8 +240,8 @@ function draftEngine(
     }
     return {};
   }
-  const own = engineMap(raw.engine, context, report);
-  const common = engineMap(context.engine, context, () => undefined);
+  const own = engineMap(raw.engine, context.resolve, report);
+  const common = engineMap(context.engine, context.resolveOutside, () => undefined);
   if (own === "wrong" || common === "wrong") return {};
   const merged = own === undefined ? common : common === undefined ? own : (mergeLocated(common, own) as LocatedMap);
   const entry = raw.engine ?? context.engine;
@@ -162,26 +264,26 @@ function draftEngine(
 }
 
 /** Reports what is wrong with the engine of the whole pipeline. */
-export function checkEngine(context: DraftContext, report: ReportDiagnostic): void {
-  const map = engineMap(context.engine, context, report);
-  if (map === undefined || map === "wrong" || context.engine === undefined) return;
+export function checkEngine(entry: LocatedEntry | undefined, resolve: Resolve, report: ReportDiagnostic): void {
+  const map = engineMap(entry, resolve, report);
+  if (map === undefined || map === "wrong" || entry === undefined) return;
   const subject = {
     owner: '"engine"',
     schema: ENGINE_SCHEMA,
     settings: map,
     prefix: "engine",
-    ownerSpan: context.engine.keySpan,
+    ownerSpan: entry.keySpan,
   };
   checkParams(subject, report);
 }
 
 function engineMap(
   entry: LocatedEntry | undefined,
-  context: DraftContext,
+  resolve: Resolve,
   report: ReportDiagnostic,
 ): LocatedMap | undefined | "wrong" {
   if (entry === undefined) return undefined;
-  const node: Located | undefined = context.variables.resolve(entry.value);
+  const node: Located | undefined = resolve(entry.value);
   if (node?.kind === "map") return node;
   if (node === undefined) return "wrong";
   if (node.kind === "scalar" && typeof node.value === "string") {

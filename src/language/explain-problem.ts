@@ -40,7 +40,9 @@ export function explainProblem(problem: SchemaProblem, subject: CheckedParams): 
   const span = node === undefined ? subject.ownerSpan : place.complete ? node.span : (place.keySpan ?? node.span);
   const actual = place.complete && node !== undefined ? describeValue(node) : canonicalJson(value);
   if (keyword === "type") {
-    return diagnose("language/wrong-type", { name, expected: sortWords(schema.type!), actual }, span, place.notes);
+    const expected =
+      typeof schema.title === "string" && schema.pattern !== undefined ? schema.title : sortWords(schema.type!);
+    return diagnose("language/wrong-type", { name, expected, actual }, span, place.notes);
   }
   const range = rangeWords(keyword, schema);
   if (range !== undefined) {

@@ -1,48 +1,24 @@
 /**
  * YAML text to a whole `Pipeline`, or to everything that is wrong with it. Pure: what a stage type is comes in as the
- * catalogue, and whether a path exists is asked through `exists`.
+ * catalogue, files and the environment through functions and values of the options.
  *
- *   text -> located values -> profiles and --param laid over -> outer shape -> ${params} resolved
- *        -> each stage drafted by its type's schema -> connected -> circles -> facts in order -> Pipeline
+ *   text -> located values, includes below -> profiles and --param laid over                    (parsePipeline)
+ *        -> outer shape -> params resolved -> fanned out by matrices -> each instance drafted by its type's schema
+ *        -> connected -> circles -> facts in order -> Pipeline                                  (checkPipeline)
  */
 import type { Facts } from "../contract.ts";
 import { quote } from "../diagnostics/catalog.ts";
 import { type Diagnostic, diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
+import type { Span } from "../diagnostics/span.ts";
 import { connectStage, type StageConnections, type StageDraft } from "./connect.ts";
-import { checkEngine, type DraftContext, draftStage } from "./draft-stage.ts";
-import {
-  isNull,
-  type Located,
-  type LocatedEntry,
-  type LocatedMap,
-  locate,
-  spansByPath,
-  toJsonObject,
-} from "./located.ts";
-import { applyOverrides, mergeLocated, OVERRIDES_FILE, PROFILES_FILE, selectProfiles } from "./merge.ts";
-import { parseYaml } from "./parse-yaml.ts";
-import type { Pipeline, PipelineStage, StageCatalogue } from "./pipeline.ts";
-import { checkOuterShape, mapOf, readPipeline } from "./pipeline-shape.ts";
+import { type CheckOptions, type DraftedPipeline, draftPipeline } from "./draft-pipeline.ts";
+import { locate, spansByPath, toJson, toJsonObject } from "./located.ts";
+import { type ParsedPipeline, type ParseOptions, parsePipeline } from "./parse-pipeline.ts";
+import type { MatrixInstance, Pipeline, PipelineStage, StageCatalogue } from "./pipeline.ts";
+import type { PipelineSource } from "./source-files.ts";
 import { orderStages } from "./stage-order.ts";
-import { createVariables } from "./variables.ts";
 
-export interface PipelineSource {
-  /** Path as the user gave it, for messages. */
-  readonly file: string;
-  /** Absolute folder of the file: relative paths in it start there. */
-  readonly folder: string;
-  readonly text: string;
-}
-
-export interface LoadOptions {
-  readonly profiles: readonly string[];
-  /** `a.b=value`, as given to `--param`. */
-  readonly overrides: readonly string[];
-  /** Where relative paths in `--param` values start: the user's working folder. Left out: the file's folder. */
-  readonly workingFolder?: string;
-  /** Where given, paths that do not exist are a diagnostic. */
-  readonly exists?: (path: string) => boolean;
-}
+export interface LoadOptions extends ParseOptions, CheckOptions {}
 
 export type LoadResult = LoadedPipeline | RefusedPipeline;
 
@@ -60,76 +36,53 @@ export interface RefusedPipeline {
   readonly texts: ReadonlyMap<string, string>;
 }
 
+/** Both halves in one, where the catalogue has all that the pipeline needs. */
 export function loadPipeline(source: PipelineSource, options: LoadOptions, catalogue: StageCatalogue): LoadResult {
+  return checkPipeline(parsePipeline(source, options), options, catalogue);
+}
+
+/** The second half: `catalogue` has the user's own stages by absolute path, `options.stageProblems` why one is missing. */
+export function checkPipeline(parsed: ParsedPipeline, options: CheckOptions, catalogue: StageCatalogue): LoadResult {
   const diagnostics: Diagnostic[] = [];
-  const report: ReportDiagnostic = (diagnostic) => diagnostics.push(diagnostic);
-  const texts = new Map([
-    [source.file, source.text],
-    [PROFILES_FILE, options.profiles.join("\n")],
-    [OVERRIDES_FILE, options.overrides.join("\n")],
-  ]);
-  const pipeline = load(source, options, catalogue, report);
+  const told = new Set<string>();
+  const report: ReportDiagnostic = (diagnostic) => {
+    // What is wrong with a stage is wrong with each of its instances.
+    const { code, message, span } = diagnostic;
+    const key = `${code} ${span.file} ${span.start} ${message}`;
+    if (!told.has(key)) diagnostics.push(diagnostic);
+    told.add(key);
+  };
+  for (const diagnostic of parsed.diagnostics) report(diagnostic);
+  const { root, texts } = parsed;
+  const pipeline = root === undefined ? undefined : check({ ...parsed, root }, options, catalogue, report);
   return pipeline === undefined || diagnostics.some(({ severity }) => severity === "error")
     ? { diagnostics, texts }
     : { pipeline, diagnostics, texts };
 }
 
-function load(
-  source: PipelineSource,
-  options: LoadOptions,
+function check(
+  parsed: ParsedPipeline & Required<Pick<ParsedPipeline, "root">>,
+  options: CheckOptions,
   catalogue: StageCatalogue,
   report: ReportDiagnostic,
 ): Pipeline | undefined {
-  const parsed = parseYaml(source, report);
-  const outer = parsed === undefined ? undefined : checkOuterShape(parsed, report);
-  if (outer === undefined) return undefined;
-  const raw = readPipeline(layOver(outer, options, report), catalogue, report);
-  const variables = createVariables(raw.params, report);
-  const context: DraftContext = {
-    catalogue,
-    variables,
-    folder: source.folder,
-    workingFolder: options.workingFolder ?? source.folder,
-    engine: raw.engine,
-  };
-  checkEngine(context, report);
-  const drafts = new Map<string, StageDraft>();
-  for (const stage of raw.stages) {
-    const draft = draftStage(stage, context, report);
-    if (draft !== undefined) drafts.set(stage.name, draft);
-  }
+  const drafted = draftPipeline(parsed, options, catalogue, report);
+  if (drafted === undefined) return undefined;
+  const { drafts } = drafted;
   const connections = new Map<string, StageConnections>();
-  const broken = new Set(raw.stageNames.filter((name) => !drafts.has(name)));
-  for (const [name, draft] of drafts) connections.set(name, connectStage(draft, drafts, broken, report));
+  for (const [name, draft] of drafts) connections.set(name, connectStage(draft, drafted, report));
   if (options.exists !== undefined) reportMissingPaths(drafts, connections, options.exists, report);
-  const order = orderOf(drafts, report);
-  const stages = completeStages(order, drafts, connections, report);
-  if (variables.params === undefined) return undefined;
+  const stages = completeStages(orderOf(drafted, report), drafted, connections, report);
+  if (drafted.params === undefined) return undefined;
   return {
-    name: raw.name,
-    file: source.file,
-    folder: source.folder,
-    profiles: options.profiles,
-    availableProfiles: [...(mapOf(outer, "profiles", () => undefined)?.entries.keys() ?? [])],
-    params: toJsonObject(variables.params),
+    name: drafted.name,
+    file: parsed.source.file,
+    folder: parsed.source.folder,
+    profiles: parsed.profiles,
+    availableProfiles: parsed.availableProfiles,
+    params: toJsonObject(drafted.params),
     stages: [...drafts.keys()].flatMap((name) => stages.get(name) ?? []),
   };
-}
-
-/** The file with profiles, then `--param` values, laid over it. */
-function layOver(outer: LocatedMap, options: LoadOptions, report: ReportDiagnostic): LocatedMap {
-  const profiles = mapOf(outer, "profiles", () => undefined);
-  let root: Located = outer;
-  for (const profile of selectProfiles(profiles, options.profiles, report)) root = mergeLocated(root, profile);
-  const merged = root as LocatedMap;
-  const params = merged.entries.get("params");
-  const isMap = params?.value.kind === "map";
-  if (!isMap && params !== undefined && !isNull(params.value)) return merged;
-  const base: LocatedMap = isMap ? (params.value as LocatedMap) : { kind: "map", span: outer.span, entries: new Map() };
-  const value = applyOverrides(base, options.overrides, report);
-  const entries = new Map<string, LocatedEntry>(merged.entries);
-  entries.set("params", { keySpan: params?.keySpan ?? outer.span, value });
-  return { ...merged, entries };
 }
 
 function reportMissingPaths(
@@ -147,25 +100,39 @@ function reportMissingPaths(
   }
 }
 
-/** What a stage comes after, each with the place that says so. */
-function edgesOf(draft: StageDraft) {
-  const inputs = [...draft.inputs.values()].flatMap(({ source, span, notes }) =>
-    source?.from === "stage" ? [{ stage: source.stage, span: notes[0]?.span ?? span, text: source.text }] : [],
-  );
-  return [...inputs, ...draft.after.map(({ stage, span }) => ({ stage, span, text: stage }))];
+interface StageNeed {
+  readonly stage: string;
+  /** The place that says so, and how. */
+  readonly span: Span;
+  readonly text: string;
 }
 
-/** Topological order; each circle is a diagnostic with all its edges. */
-function orderOf(drafts: ReadonlyMap<string, StageDraft>, report: ReportDiagnostic): readonly string[] {
-  const needs = (name: string) => edgesOf(drafts.get(name)!).map(({ stage }) => stage);
-  const { order, circles } = orderStages([...drafts.keys()], needs);
+/** What any of a stage's instances comes after, by its name in the file. */
+function needsOf({ fanned, drafts }: DraftedPipeline, name: string): readonly StageNeed[] {
+  const needs = new Map<string, StageNeed>();
+  const add = (need: StageNeed): void => {
+    if (!needs.has(need.stage)) needs.set(need.stage, need);
+  };
+  for (const instance of fanned.get(name)!.instances) {
+    const draft = drafts.get(instance.name);
+    for (const { source, span, notes } of draft?.inputs.values() ?? [])
+      if (source?.from === "stage") add({ stage: source.stage, span: notes[0]?.span ?? span, text: source.text });
+    for (const { stage, every, span } of draft?.after ?? []) add({ stage, span, text: every ? `${stage}@*` : stage });
+  }
+  return [...needs.values()];
+}
+
+/** Names in the file, each after all that it needs. Each circle is a diagnostic with all its edges. */
+function orderOf(drafted: DraftedPipeline, report: ReportDiagnostic): readonly string[] {
+  const needs = new Map(drafted.stages.map(({ name }) => [name, needsOf(drafted, name)]));
+  const { order, circles } = orderStages([...needs.keys()], (name) => needs.get(name)!.map(({ stage }) => stage));
   for (const circle of circles) {
     const edges = circle.map((name, i) => {
       const needed = circle[(i + 1) % circle.length]!;
-      const edge = edgesOf(drafts.get(name)!).find(({ stage }) => stage === needed)!;
+      const edge = needs.get(name)!.find(({ stage }) => stage === needed)!;
       return { message: `${quote(name)} needs ${quote(edge.text)} here`, span: edge.span };
     });
-    const span = drafts.get(circle[0]!)!.raw.nameSpan;
+    const span = drafted.stages.find(({ name }) => name === circle[0])!.nameSpan;
     report(diagnose("language/cycle", { stages: [...circle, circle[0]!] }, span, edges));
   }
   return circles.length > 0 ? [] : order;
@@ -174,15 +141,16 @@ function orderOf(drafts: ReadonlyMap<string, StageDraft>, report: ReportDiagnost
 /** In topological order: what each stage's own code says about its params and inputs, and what it will produce. */
 function completeStages(
   order: readonly string[],
-  drafts: ReadonlyMap<string, StageDraft>,
+  { fanned, drafts }: DraftedPipeline,
   connections: ReadonlyMap<string, StageConnections>,
   report: ReportDiagnostic,
 ): ReadonlyMap<string, PipelineStage> {
   const stages = new Map<string, PipelineStage>();
-  for (const name of order) {
-    const draft = drafts.get(name)!;
-    const { inputs, sound } = connections.get(name)!;
-    const { params, outputs } = draft;
+  for (const { name } of order.flatMap((stage) => fanned.get(stage)!.instances)) {
+    const draft = drafts.get(name);
+    if (draft === undefined) continue;
+    const { inputs, after, sound } = connections.get(name)!;
+    const { params, outputs, module, command } = draft;
     if (!sound || params === undefined || outputs === undefined) continue;
     const facts: Record<string, Facts> = {};
     for (const [port, input] of Object.entries(inputs)) {
@@ -191,22 +159,26 @@ function completeStages(
     const problems = draft.definition.check?.({ params, inputs: facts }) ?? [];
     for (const { path, message, help } of problems) {
       const { span, notes } = placeOfProblem(draft, path);
-      report(diagnose("language/stage-check", { stage: name, problem: message, help }, span, notes));
+      report(diagnose("language/stage-check", { stage: draft.raw.name, problem: message, help }, span, notes));
     }
     if (problems.length > 0) continue;
     stages.set(name, {
       name,
       type: draft.raw.type,
+      ...instanceOf(draft),
+      ...(module === undefined ? {} : { module }),
+      ...(command === undefined ? {} : { command }),
       params,
       inputs,
       outputs,
-      after: draft.after.map(({ stage }) => stage),
+      after,
       ...(draft.engine === undefined ? {} : { engine: draft.engine }),
-      execution: { retries: 0, cache: true, frozen: false },
-      env: {},
+      execution: draft.execution,
+      env: draft.env,
       facts: draft.definition.describe?.({ params, inputs: facts }) ?? {},
       spans: {
         name: draft.raw.nameSpan,
+        type: draft.raw.typeSpan,
         params: draft.settings === undefined ? {} : spansByPath(draft.settings),
         inputs: Object.fromEntries([...draft.inputs].map(([port, { span }]) => [port, span])),
         ...(draft.engineSpan === undefined ? {} : { engine: draft.engineSpan }),
@@ -215,6 +187,12 @@ function completeStages(
     });
   }
   return stages;
+}
+
+function instanceOf({ raw, instance }: StageDraft): { readonly instance?: MatrixInstance } {
+  if (instance.values.size === 0) return {};
+  const values = Object.fromEntries([...instance.values].map(([axis, value]) => [axis, toJson(value)]));
+  return { instance: { of: raw.name, name: instance.suffix, values } };
 }
 
 /** The closest existing part of the stage to what a stage's own check points at. */

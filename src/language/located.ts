@@ -59,6 +59,14 @@ export function toJsonObject(node: LocatedMap): JsonObject {
   return toJson(node) as JsonObject;
 }
 
+/** How many values there are in it, itself included. */
+export function countValues(node: Located): number {
+  let count = 1;
+  if (node.kind === "list") for (const item of node.items) count += countValues(item);
+  if (node.kind === "map") for (const { value } of node.entries.values()) count += countValues(value);
+  return count;
+}
+
 /** The node that a value was used at, as well as where it was written. */
 export function usedAt(node: Located, span: Span): Located {
   return { ...node, usedAt: [span, ...(node.usedAt ?? [])] };

@@ -1,7 +1,7 @@
 /**
- * Laying a profile or `--param` values over the file: maps merge, lists and scalars replace, `null` deletes, and where
- * `uses` or `type` changes, the whole object is replaced, since the old one's settings mean nothing to the new type.
- * Every value keeps the span it came from.
+ * Laying a profile, `--param` values or an including file over the file: maps merge, lists and scalars replace, `null`
+ * deletes, and where `uses` or `type` changes, or `run` takes the place of `uses`, the whole object is replaced, since
+ * the old one's settings mean nothing to the new type. Every value keeps the span it came from.
  */
 
 import { quote } from "../diagnostics/catalog.ts";
@@ -15,15 +15,17 @@ export const OVERRIDES_FILE = "--param";
 /** The `file` of spans into `--profile` names; its text is all of them, one a line. */
 export const PROFILES_FILE = "--profile";
 
-export function mergeLocated(base: Located, over: Located): Located {
-  if (base.kind !== "map" || over.kind !== "map" || changesType(base, over)) return dropNulls(over);
+/** `nulls` says what becomes of those in `over` that delete nothing: a profile's are dropped, a file's are values. */
+export function mergeLocated(base: Located, over: Located, nulls: "drop" | "keep" = "drop"): Located {
+  const added = (node: Located): Located => (nulls === "drop" ? dropNulls(node) : node);
+  if (base.kind !== "map" || over.kind !== "map" || changesType(base, over)) return added(over);
   const entries = new Map(base.entries);
   for (const [key, entry] of over.entries) {
     const below = entries.get(key);
-    if (isNull(entry.value)) entries.delete(key);
-    else if (below === undefined) entries.set(key, { ...entry, value: dropNulls(entry.value) });
+    if (isNull(entry.value) && (nulls === "drop" || (below !== undefined && !isNull(below.value)))) entries.delete(key);
+    else if (below === undefined) entries.set(key, { ...entry, value: added(entry.value) });
     else {
-      const value = mergeLocated(below.value, entry.value);
+      const value = mergeLocated(below.value, entry.value, nulls);
       entries.set(key, { keySpan: value.span === below.value.span ? below.keySpan : entry.keySpan, value });
     }
   }
@@ -41,6 +43,8 @@ function dropNulls(node: Located): Located {
 }
 
 function changesType(base: LocatedMap, over: LocatedMap): boolean {
+  const has = (map: LocatedMap, key: string) => !isNull(map.entries.get(key)?.value);
+  if ((has(base, "uses") && has(over, "run")) || (has(base, "run") && has(over, "uses"))) return true;
   return ["uses", "type"].some((key) => {
     const [before, after] = [base.entries.get(key)?.value, over.entries.get(key)?.value];
     return before?.kind === "scalar" && after?.kind === "scalar" && before.value !== after.value;

@@ -10,11 +10,18 @@ import { closestName } from "../diagnostics/suggest.ts";
 import { isJsonObject } from "../json.ts";
 import { isNull, type Located, type LocatedEntry, type LocatedMap } from "./located.ts";
 import { describeValue } from "./merge.ts";
-import type { StageCatalogue } from "./pipeline.ts";
+import type { StageType } from "./pipeline.ts";
 
-export const PIPELINE_KEYS = ["name", "params", "stages", "profiles", "engine"] as const;
-export const PROFILE_KEYS = ["params", "stages", "engine"] as const;
-export const STAGE_KEYS = ["uses", "inputs", "after", "with", "engine"] as const;
+export const PIPELINE_KEYS = ["name", "include", "params", "env", "matrix", "engine", "stages", "profiles"] as const;
+export const PROFILE_KEYS = ["params", "env", "matrix", "engine", "stages"] as const;
+/** How a stage is run, never what comes out of it. */
+export const EXECUTION_KEYS = ["resources", "timeout", "retries", "cache", "frozen"] as const;
+const COMMON_KEYS = ["after", "matrix", "env", ...EXECUTION_KEYS] as const;
+/** Of a stage of a stage type, or of the user's own. */
+export const USES_KEYS = ["uses", "inputs", "with", "engine", ...COMMON_KEYS] as const;
+/** Of a shell stage. */
+export const RUN_KEYS = ["run", "inputs", "outputs", "shell", "folder", "tools", ...COMMON_KEYS] as const;
+export const STAGE_KEYS = [...new Set([...USES_KEYS, ...RUN_KEYS])];
 
 const STAGE_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 const STAGE_NAME_RULE = "a stage's name starts with a letter and goes on with letters, digits, _ and -";
@@ -27,6 +34,8 @@ export interface RawPipeline {
   readonly name: string;
   readonly params: LocatedMap;
   readonly engine?: LocatedEntry;
+  readonly env?: LocatedEntry;
+  readonly matrix?: LocatedEntry;
   readonly stages: readonly RawStage[];
   /** Of all stages in the file, also those that could not be read. */
   readonly stageNames: readonly string[];
@@ -35,13 +44,32 @@ export interface RawPipeline {
 export interface RawStage {
   readonly name: string;
   readonly nameSpan: Span;
+  /** What it uses; `run` of a shell stage. */
   readonly type: string;
   readonly typeSpan: Span;
   readonly settings?: LocatedEntry;
   readonly inputs: ReadonlyMap<string, LocatedEntry>;
   readonly after: readonly Located[];
   readonly engine?: LocatedEntry;
+  readonly matrix?: LocatedEntry;
+  readonly env?: LocatedEntry;
+  /** Those of `EXECUTION_KEYS` that are there. */
+  readonly execution: ReadonlyMap<string, LocatedEntry>;
+  readonly shell?: RawShell;
+  /** The whole of it, with its keys. */
+  readonly node: LocatedMap;
 }
+
+export interface RawShell {
+  readonly run: LocatedEntry;
+  readonly outputs: ReadonlyMap<string, LocatedEntry>;
+  readonly shell?: LocatedEntry;
+  readonly folder?: LocatedEntry;
+  readonly tools?: LocatedEntry;
+}
+
+/** Finds a stage type, or a user's own stage, by what `uses` says there. */
+export type FindStageType = (text: string, span: Span) => StageType | undefined;
 
 /** The root as a map, with its keys and those of every profile (chosen or not) checked. */
 export function checkOuterShape(root: Located, report: ReportDiagnostic): LocatedMap | undefined {
@@ -69,15 +97,14 @@ export function checkOuterShape(root: Located, report: ReportDiagnostic): Locate
 }
 
 /** The merged root's parts. Stages with a problem of shape are left out. */
-export function readPipeline(root: LocatedMap, catalogue: StageCatalogue, report: ReportDiagnostic): RawPipeline {
-  const engine = root.entries.get("engine");
+export function readPipeline(root: LocatedMap, findType: FindStageType, report: ReportDiagnostic): RawPipeline {
   const stages = root.entries.get("stages")?.value;
   return {
     name: readName(root, report),
     params: mapOf(root, "params", report) ?? { kind: "map", span: root.span, entries: new Map() },
-    stages: readStages(root, catalogue, report),
+    stages: readStages(root, findType, report),
     stageNames: stages?.kind === "map" ? [...stages.entries.keys()] : [],
-    ...(engine === undefined || isNull(engine.value) ? {} : { engine }),
+    ...entriesThatAre(root, ["engine", "env", "matrix"]),
   };
 }
 
@@ -106,11 +133,11 @@ function readName(root: LocatedMap, report: ReportDiagnostic): string {
   return value.value;
 }
 
-function readStages(root: LocatedMap, catalogue: StageCatalogue, report: ReportDiagnostic): RawStage[] {
+function readStages(root: LocatedMap, findType: FindStageType, report: ReportDiagnostic): RawStage[] {
   const entry = root.entries.get("stages");
   const map = mapOf(root, "stages", report);
   if (map === undefined || map.entries.size === 0) {
-    const description = "the pipeline's stages by name, each with the stage type it uses";
+    const description = "the pipeline's stages by name, each with the stage type it uses, or the command it runs";
     if (entry === undefined || isNull(entry.value) || map !== undefined) {
       report(
         diagnose(
@@ -144,7 +171,7 @@ function readStages(root: LocatedMap, catalogue: StageCatalogue, report: ReportD
       );
     }
     seen.set(name.toLowerCase(), { name, span: stage.keySpan });
-    const read = readStage(name, stage, catalogue, report);
+    const read = readStage(name, stage, findType, report);
     if (read !== undefined) stages.push(read);
   }
   return stages;
@@ -153,7 +180,7 @@ function readStages(root: LocatedMap, catalogue: StageCatalogue, report: ReportD
 function readStage(
   name: string,
   { keySpan, value }: LocatedEntry,
-  catalogue: StageCatalogue,
+  findType: FindStageType,
   report: ReportDiagnostic,
 ): RawStage | undefined {
   const owner = `stage ${quote(name)}`;
@@ -162,20 +189,41 @@ function readStage(
     return undefined;
   }
   const map: LocatedMap = value.kind === "map" ? value : { kind: "map", span: keySpan, entries: new Map() };
-  checkKeys(map, owner, STAGE_KEYS, report, settingsOf(map, catalogue));
+  const { uses, run } = entriesThatAre(map, ["uses", "run"]);
+  if (run !== undefined && uses !== undefined) {
+    const words = { owner, first: "uses", second: "run", help: "a stage has a stage type or a command: remove one" };
+    const notes = [{ message: '"uses" is here', span: uses.keySpan }];
+    report(diagnose("language/conflicting-keys", words, run.keySpan, notes));
+    return undefined;
+  }
+  const isShell = run !== undefined;
+  checkKeys(map, owner, isShell ? RUN_KEYS : USES_KEYS, report, isShell ? [] : settingsOf(uses, findType), isShell);
+  const inputs = mapOf(map, "inputs", report)?.entries ?? new Map<string, LocatedEntry>();
+  const common = {
+    name,
+    nameSpan: keySpan,
+    inputs,
+    after: readAfter(map.entries.get("after")?.value),
+    execution: new Map(Object.entries(entriesThatAre(map, EXECUTION_KEYS))),
+    ...entriesThatAre(map, ["matrix", "env"]),
+    node: map,
+  };
+  if (isShell) {
+    const outputs = mapOf(map, "outputs", report)?.entries ?? new Map<string, LocatedEntry>();
+    const shell = { run, outputs, ...entriesThatAre(map, ["shell", "folder", "tools"]) };
+    return { ...common, type: SHELL_TYPE, typeSpan: run.value.span, shell };
+  }
   const settings = map.entries.get("with");
   // A whole-value reference may stand for the settings; what it stands for is checked when it is resolved.
   const isReference = settings?.value.kind === "scalar" && /^\$\{/.test(String(settings.value.value));
-  const engine = map.entries.get("engine");
-  const inputs = mapOf(map, "inputs", report)?.entries ?? new Map<string, LocatedEntry>();
   if (!isReference) mapOf(map, "with", report);
-  const uses = map.entries.get("uses");
-  if (uses === undefined || isNull(uses.value)) {
+  if (uses === undefined) {
+    const description = 'the stage type that does the work; or "run", a command';
     report(
       diagnose(
         "language/missing-key",
-        { owner, key: "uses", description: "the stage type that does the work" },
-        uses?.keySpan ?? keySpan,
+        { owner, key: "uses", description },
+        map.entries.get("uses")?.keySpan ?? keySpan,
       ),
     );
     return undefined;
@@ -185,15 +233,25 @@ function readStage(
     return undefined;
   }
   return {
-    name,
-    nameSpan: keySpan,
+    ...common,
     type: uses.value.value,
     typeSpan: uses.value.span,
-    inputs,
-    after: readAfter(map.entries.get("after")?.value),
     ...(settings !== undefined && (settings.value.kind === "map" || isReference) ? { settings } : {}),
-    ...(engine === undefined || isNull(engine.value) ? {} : { engine }),
+    ...entriesThatAre(map, ["engine"]),
   };
+}
+
+/** The name that shell stages have where others have a stage type's. */
+export const SHELL_TYPE = "run";
+
+/** Those of the keys that are there, and not null. */
+function entriesThatAre<Key extends string>(map: LocatedMap, keys: readonly Key[]): Partial<Record<Key, LocatedEntry>> {
+  const found: Partial<Record<Key, LocatedEntry>> = {};
+  for (const key of keys) {
+    const entry = map.entries.get(key);
+    if (entry !== undefined && !isNull(entry.value)) found[key] = entry;
+  }
+  return found;
 }
 
 function readAfter(node: Located | undefined): readonly Located[] {
@@ -215,21 +273,38 @@ function checkKeys(
   known: readonly string[],
   report: ReportDiagnostic,
   settings: readonly string[] = [],
+  isShell = false,
 ): void {
   for (const [key, { keySpan }] of map.entries) {
     if (known.includes(key)) continue;
     const close = settings.includes(key) ? undefined : closestName(key, known);
     const setting = settings.includes(key) ? key : closestName(key, settings);
     const suggestion =
-      close !== undefined ? didYouMean(close) : setting && `did you mean ${quote(setting)} under "with"?`;
+      MISPLACED[isShell ? "run" : "uses"][key] ??
+      (close !== undefined ? didYouMean(close) : setting && `did you mean ${quote(setting)} under "with"?`);
     report(diagnose("language/unknown-key", { owner, word: "key", key, suggestion, known }, keySpan));
   }
 }
 
+/** What to do with a key that only the other sort of stage has. */
+const MISPLACED: Readonly<Record<"uses" | "run", Readonly<Record<string, string | undefined>>>> = {
+  run: {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: this is the pipeline language's own notation.
+    with: 'a shell stage has no settings: write "${params.name}" in its command',
+    engine: "a shell stage does not compute on an engine",
+  },
+  uses: {
+    outputs: 'a stage type has the outputs it has; only a stage with "run" names its own',
+    shell: 'only a stage with "run" has a shell',
+    folder: 'only a stage with "run" has a folder to run in',
+    tools: 'only a stage with "run" has tools: a stage type\'s code is found by itself',
+  },
+};
+
 /** What the stage's type can be set to, for those who forget `with`. */
-function settingsOf(stage: LocatedMap, catalogue: StageCatalogue): readonly string[] {
-  const type = stage.entries.get("uses")?.value;
-  const schema = type?.kind === "scalar" ? catalogue.get(String(type.value))?.schema : undefined;
+function settingsOf(uses: LocatedEntry | undefined, findType: FindStageType): readonly string[] {
+  const type = uses?.value;
+  const schema = type?.kind === "scalar" ? findType(String(type.value), type.span)?.schema : undefined;
   return isJsonObject(schema?.properties) ? Object.keys(schema.properties) : [];
 }
 

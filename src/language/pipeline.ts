@@ -123,6 +123,8 @@ export interface StageSpans {
   /** By dotted param path, where the value was written (profile and `--param` included). */
   readonly params: Readonly<Record<string, Span>>;
   readonly inputs: Readonly<Record<string, Span>>;
+  /** Of `uses` or `run`: what was written there. */
+  readonly type?: Span;
   /** Where the engine was chosen, for the stage or the whole pipeline; absent where the default holds. */
   readonly engine?: Span;
   /** By setting of the engine (`precision`), where its value was written; absent where no engine was chosen. */
@@ -138,4 +140,12 @@ export interface StageType {
   readonly module?: string;
 }
 
+/** By name; the users' own by the absolute path of their module. */
 export type StageCatalogue = ReadonlyMap<string, StageType>;
+
+/** Why a user's own stage could not be loaded. */
+export interface StageTypeProblem {
+  /** Ends a sentence: `has no exported stage`. */
+  readonly problem: string;
+  readonly help?: string;
+}

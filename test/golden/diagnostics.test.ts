@@ -23,6 +23,24 @@ const options: Readonly<Record<string, Partial<LoadOptions>>> = {
   "unknown-param.override": { overrides: ["epochs=2", "epoch=3", "optimizer.momentum=0.9"] },
   "unknown-profile": { profiles: ["quick", "quik"] },
   "bad-override": { overrides: ["epochs", "epochs=2", "=3", "sizes=[1, 2", "a..b=1"] },
+  "include-cycle": {
+    readText: (path) =>
+      ({
+        "/project/pipelines/a.yaml": "include: ./deep/b.yaml\n",
+        "/project/pipelines/deep/b.yaml": "# back again\ninclude: ../a.yaml\n",
+      })[path],
+  },
+  "bad-module": {
+    stageProblems: new Map([
+      [
+        "/project/pipelines/stages/broken.ts",
+        { problem: "exports no stage", help: "export one: defineStage({ ... })" },
+      ],
+    ]),
+  },
+  "unlisted-environment": { environment: { DATA: "/data", DATE: "today", HOME: "/root" } },
+  "unset-environment": { environment: { DATA: "/data" } },
+  "wrong-value.execution": { environment: {} },
   "missing-path": { exists: () => false, overrides: ["data=elsewhere/images.tar.gz", "data=../images.tar.gz"] },
 };
 

@@ -102,6 +102,7 @@ const plot = defineStage({
   inputs: {
     history: { kind: "history", optional: true, description: "A history." },
     anything: { kind: "any", optional: true, description: "Whatever there is." },
+    runs: { kind: "history", optional: true, many: true, description: "Histories to compare." },
   },
   outputs: { charts: { kind: "charts", description: "The charts." } },
   run: never,
@@ -223,9 +224,22 @@ const definitionsOfStages: readonly StageDefinition[] = [
   plot,
 ] as readonly StageDefinition[];
 
-export const fixtureCatalogue: StageCatalogue = new Map(
-  definitionsOfStages.map((definition) => [
-    definition.type,
-    { definition, schema: { ...schemas[definition.type], definitions } },
-  ]),
-);
+/** A stage of the user's own, as the catalogue has it once it is loaded. */
+export const CLEAN_MODULE = "/project/pipelines/stages/clean.ts";
+const clean = defineStage({
+  type: "clean",
+  description: "A user's own.",
+  inputs: { data: { kind: "any", description: "What to clean." } },
+  outputs: { cleaned: { kind: "dataset", description: "The rest." } },
+  run: never,
+}) as StageDefinition;
+
+export const fixtureCatalogue: StageCatalogue = new Map([
+  ...definitionsOfStages.map(
+    (definition) => [definition.type, { definition, schema: { ...schemas[definition.type], definitions } }] as const,
+  ),
+  [
+    CLEAN_MODULE,
+    { definition: clean, schema: object({ rows: { type: "integer", default: 5 } }), module: CLEAN_MODULE },
+  ] as const,
+]);

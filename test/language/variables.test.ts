@@ -81,8 +81,8 @@ describe("${params.x}", () => {
     expect(diagnostics[0]!.notes.map(({ span }) => marked(span, texts))).toEqual(['"${params.a.b}"']);
   });
 
-  test("is the only kind of variable there is", () => {
-    expect(problems(text("{}", '"${env.HOME}"'))).toEqual([expect.stringMatching(/^unknown-variable/)]);
+  test("of another kind than params, matrix and env, or without a name, is refused", () => {
+    expect(problems(text("{}", '"${stages.plot}"'))).toEqual([expect.stringMatching(/^unknown-variable/)]);
     expect(problems(text("{}", '"${a b}"'))).toEqual([expect.stringMatching(/^unknown-variable/)]);
     expect(problems(text("{ a: 1 }", '"${params.}"'))).toEqual([expect.stringMatching(/^bad-reference/)]);
     expect(problems(text("{ a: 1 }", '"${params.a"'))).toEqual([expect.stringMatching(/^bad-reference/)]);
