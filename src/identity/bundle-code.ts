@@ -6,7 +6,7 @@
  * Workers execute the bundle that was hashed. esbuild is loaded only here, only when something must be bundled.
  */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import type { Plugin } from "esbuild";
 import { digestBytes } from "./digest.ts";
 
@@ -21,6 +21,11 @@ export interface CodeBundle {
   readonly modules: Readonly<Record<string, string>>;
   /** The resolved closure of the packages it imports: version by name. */
   readonly packages: Readonly<Record<string, string>>;
+  /**
+   * Digest by path relative to the root of every `package.json` that `packages` was read from, and of the list that npm
+   * keeps of what it installed: a package that comes to lie nearer to its importer changes no other file.
+   */
+  readonly manifests?: Readonly<Record<string, string>>;
   /** Of a user's module: files beside it that say where its packages lie on this machine. */
   readonly beside?: readonly { readonly file: string; readonly digest: string }[];
 }
@@ -83,6 +88,8 @@ export async function bundleCode(
       .map(({ path }) => packageName(path)),
   );
   const modules = Object.keys(result.metafile.inputs).sort();
+  const from = join(root, dirname(source));
+  const { versions, manifests } = packageClosure([...new Set(external)].map((imported) => ({ name: imported, from })));
   return {
     text,
     bundle: {
@@ -90,9 +97,20 @@ export async function bundleCode(
       file: `${name}-${digest.slice(0, 12)}.mjs`,
       digest,
       modules: Object.fromEntries(modules.map((path) => [path, digestBytes(readFileSync(join(root, path)))])),
-      packages: resolvePackages([...new Set(external)], join(root, dirname(source))),
+      packages: versions,
+      manifests: { ...relativePaths(manifests, root), ...(external.length === 0 ? {} : installedList(root)) },
     },
   };
+}
+
+function relativePaths(digests: Readonly<Record<string, string>>, root: string): Readonly<Record<string, string>> {
+  const real = realpathSync(root);
+  return Object.fromEntries(Object.entries(digests).map(([path, digest]) => [relative(real, path), digest]));
+}
+
+function installedList(root: string): Readonly<Record<string, string>> {
+  const path = join("node_modules", ".package-lock.json");
+  return existsSync(join(root, path)) ? { [path]: digestBytes(readFileSync(join(root, path))) } : {};
 }
 
 /**
@@ -117,11 +135,6 @@ function hoistImports(entry: string): Plugin {
       });
     },
   };
-}
-
-/** As `packageClosure`, of names that all are imported from one folder. */
-export function resolvePackages(names: readonly string[], from: string): Readonly<Record<string, string>> {
-  return packageClosure(names.map((name) => ({ name, from }))).versions;
 }
 
 export interface PackageClosure {

@@ -3,7 +3,7 @@
  * kept as `code.json`. In a source checkout the modules are there too: they are compared by stat, and whatever changed is
  * bundled again before keys are made, so an edit counts at once and a run never mixes old and new.
  */
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { canonicalJson } from "../json.ts";
 import type { FileStat, FileSystem } from "../platform/file-system.ts";
 import type { CodeBundle } from "./bundle-code.ts";
@@ -107,14 +107,8 @@ async function refresh(options: CodeLibraryOptions, built: CodeIndex, sources: s
   const isCurrent = async (bundle: CodeBundle): Promise<boolean> => {
     for (const [path, digest] of Object.entries(bundle.modules))
       if ((await moduleDigest(path)) !== digest) return false;
-    for (const [name, version] of Object.entries(bundle.packages)) {
-      const path = join("node_modules", name, "package.json");
-      const before = memo.get(path);
-      if (before !== undefined && (await moduleDigest(path)) === before.digest) continue;
-      const { resolvePackages } = await import("./bundle-code.ts");
-      await moduleDigest(path);
-      if (resolvePackages([name], join(sources, dirname(bundle.source)))[name] !== version) return false;
-    }
+    for (const [path, digest] of Object.entries(bundle.manifests ?? {}))
+      if ((await moduleDigest(path)) !== digest) return false;
     return true;
   };
   const current = async (bundle: CodeBundle): Promise<CodeBundle> => {

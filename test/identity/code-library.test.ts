@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -105,6 +105,29 @@ describe("the code digest of a stage", () => {
     const after = (await open()).resolve("puppet", "a");
     expect(after.packages).toEqual({ inner: "0.1.0", "some-package": "1.2.4" });
     expect(after.digest).toBe(before.digest);
+  });
+
+  test("is that of an untouched checkout without bundling anew, also with two versions of one package", async () => {
+    write("node_modules/some-package/node_modules/inner/package.json", '{ "name": "inner", "version": "0.2.0" }');
+    edit("node_modules/some-package/package.json", '"*"}', '"*","other":"*"}');
+    write(
+      "node_modules/other/package.json",
+      '{ "name": "other", "version": "1.0.0", "dependencies": { "inner": "*" } }',
+    );
+    expect((await open()).resolve("puppet", "a").packages.inner).toBe("0.1.0 0.2.0");
+    const index = () => statSync(join(root, "code", "code.json"), { bigint: true }).ctimeNs;
+    const bundled = index();
+    await open();
+    expect(index()).toBe(bundled);
+  });
+
+  test("comes with the packages as they are after one was installed nearer to its importer", async () => {
+    write("node_modules/.package-lock.json", "{}");
+    await build();
+    await open();
+    write("node_modules/some-package/node_modules/inner/package.json", '{ "name": "inner", "version": "0.2.0" }');
+    write("node_modules/.package-lock.json", '{ "packages": {} }');
+    expect((await open()).resolve("puppet", "a").packages.inner).toBe("0.2.0");
   });
 
   test("is of the very file that runs", async () => {
