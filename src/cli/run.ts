@@ -1,10 +1,8 @@
 /** `pipe run`: open, resolve engines, plan, execute, record, report. */
 import { join, relative } from "node:path";
-import { replaceFile } from "../cache/store-layout.ts";
 import type { RunEvent } from "../events.ts";
-import { describeRefusal } from "../execute/describe-refusal.ts";
 import type { ResolvedEngine } from "../execute/engine-port.ts";
-import { pipelineFolderName, readLastRun } from "../execute/last-run.ts";
+import { pipelineFolderName } from "../execute/last-run.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import type { RunRecord, StageRecord } from "../record.ts";
@@ -12,13 +10,13 @@ import { renderPlan } from "../report/render-plan.ts";
 import type { Reporter } from "../report/reporter.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
+import { checkRunName, keepRecord } from "./keep-record.ts";
 import { namesPipeline, type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
 import { printPlan } from "./print-plan.ts";
 import { quickHint } from "./quick-hint.ts";
 import { resolveEngines } from "./resolve-engines.ts";
 import { type RangeOptions, rangeOf, refuseUndone } from "./select-range.ts";
 import { findStages } from "./stage-names.ts";
-import { writeReport } from "./write-report.ts";
 
 export interface RunOptions extends PipelineOptions, RangeOptions {
   readonly jobs?: number;
@@ -29,6 +27,8 @@ export interface RunOptions extends PipelineOptions, RangeOptions {
   readonly logs: boolean;
   /** Show the plan, and run nothing. */
   readonly dryRun: boolean;
+  /** What the run is called in the list of runs. */
+  readonly name?: string;
 }
 
 /** From here on the plan is shown before the run starts. */
@@ -71,6 +71,7 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
   }
   const refusal = plan.find((stage) => stage.refusal !== undefined)?.refusal;
   if (refusal !== undefined) throw new UsageError(refusal.message, refusal.help);
+  if (options.name !== undefined) checkRunName(app, workspace, options.name);
 
   const runId = app.newRunId();
   const reporter = await openReporter(app, opened, options);
@@ -94,6 +95,7 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
     const record: RunRecord = {
       format: "tfpipe/run/1",
       id: runId,
+      ...(options.name === undefined ? {} : { name: options.name }),
       pipeline: pipeline.name,
       profiles: pipeline.profiles,
       params: pipeline.params,
@@ -259,30 +261,4 @@ function exitCodeOf(records: readonly StageRecord[]): ExitCode {
 function environmentOf({ machine }: Workspace) {
   const { platform, architecture, cpu, cores, memoryBytes, node } = machine;
   return { platform, architecture, cpu, cores, memoryBytes, node };
-}
-
-/** A run that had nothing to do leaves a record of constant size, and the report as it is. */
-async function keepRecord(
-  app: App,
-  workspace: Workspace,
-  opened: OpenedPipeline,
-  record: RunRecord,
-  nothingToDo: boolean,
-): Promise<void> {
-  const { files, layout } = workspace;
-  const last = readLastRun(workspace, opened.pipeline)?.runId;
-  const kept: RunRecord =
-    nothingToDo && last !== undefined ? { ...record, stages: [], params: {}, sameAs: last } : record;
-  try {
-    files.makeFolder(layout.run(record.id));
-    replaceFile(files, layout, join(layout.run(record.id), "run.json"), `${JSON.stringify(kept)}\n`);
-  } catch (error) {
-    const refusal = describeRefusal(error);
-    if (refusal === undefined) throw error;
-    // What the stages made is in place; only the record of this run is lost.
-    app.err.write(`note: the run's record cannot be kept: ${refusal.message}\n`);
-  }
-  if (nothingToDo) return;
-  const folder = join(opened.artifactsFolder, pipelineFolderName(opened.pipeline));
-  await writeReport(app, workspace, folder, record);
 }

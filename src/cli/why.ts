@@ -1,82 +1,82 @@
-/** `pipe why <stage>`: what differs from the stage's last success, down to the param's line and the module's name. */
-
-import { createLineTable, positionAt } from "../diagnostics/code-frame.ts";
-import type { Span } from "../diagnostics/span.ts";
-import { readLastRun } from "../execute/last-run.ts";
-import type { KeyDifference } from "../identity/key-manifest.ts";
-import type { PipelineStage } from "../language/pipeline.ts";
+/**
+ * `pipe why <stage>`: what differs from the stage's last success, from a given run or from another pipeline, down to the
+ * param's line, the source file and, through every stage in between, the root cause.
+ */
+import { createRunStore, findRun } from "../cache/run-store.ts";
+import { createExplainer } from "../execute/explain.ts";
+import { type KeyReference, keysOfPipeline, keysOfRun, lastSuccesses } from "../execute/key-reference.ts";
 import { renderWhy } from "../report/render-why.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import type { PipelineOptions } from "./open-pipeline.ts";
-import { openPlan } from "./open-plan.ts";
+import { type OpenedPlan, openPlan } from "./open-plan.ts";
 
 export interface WhyOptions extends PipelineOptions {
   readonly json: boolean;
+  /** Compare with what it had in this run. */
+  readonly run?: string;
+  /** Compare with another pipeline, or with this one in other profiles. */
+  readonly against?: string;
+  readonly againstProfile: readonly string[];
 }
 
 export async function whyCommand(app: App, words: readonly string[], options: WhyOptions): Promise<ExitCode> {
-  const openedPlan = await openPlan(app, words, options);
-  if (openedPlan === undefined) return 2;
-  const { workspace, plan } = openedPlan;
-  const { pipeline, stageNames } = openedPlan.opened;
+  const planned = await openPlan(app, words, options);
+  if (planned === undefined) return 2;
+  const { pipeline, stageNames } = planned.opened;
   if (stageNames.length !== 1)
     throw new UsageError("why takes one stage", `its stages are ${pipeline.stages.map(({ name }) => name).join(", ")}`);
   const [name] = stageNames as [string];
-  const planned = plan.at(-1)!;
+  const reference = await referenceFor(app, planned, name, options);
+  if (reference === undefined) return 2;
+  const { workspace, engines, plan } = planned;
+  const explainer = createExplainer(workspace, { pipeline, texts: planned.opened.texts, engines, plan, reference });
+  const explanation = await explainer.explain(name);
+  const rootCauses = await explainer.rootCausesOf(name);
   if (options.json) {
-    app.out.write(
-      `${JSON.stringify({ stage: name, decision: planned.decision, reason: planned.reason, differences: planned.differences })}\n`,
-    );
+    app.out.write(`${JSON.stringify({ ...explanation, rootCauses })}\n`);
     return 0;
   }
-  const last = readLastRun(workspace, pipeline);
-  const madeBy = (stageName: string): string | undefined => {
-    const fingerprint = last?.stages[stageName];
-    return fingerprint === undefined ? undefined : workspace.traces.find(fingerprint)[0]?.runId;
-  };
-  const style = { color: app.out.color, columns: app.out.columns() };
-  const stage = pipeline.stages.find((candidate) => candidate.name === name)!;
-  const explain = (entry: typeof planned) =>
-    renderWhy(
-      entry.stage,
-      {
-        decision: entry.decision,
-        reason: entry.reason,
-        differences: entry.differences,
-        against: madeBy(entry.stage) === undefined ? "no earlier run" : `the run ${madeBy(entry.stage)}`,
-        origin: (difference) =>
-          originOf(app, pipeline.stages.find(({ name: other }) => other === entry.stage) ?? stage, difference),
-      },
-      style,
-    );
-  app.out.write(`${explain(planned)}\n`);
-  // A pending stage moves only if something it needs does: say what moves that.
-  if (planned.decision === "pending") {
-    for (const cause of plan) if (cause.decision === "run") app.out.write(`\n${explain(cause)}\n`);
-  }
+  const why = { explanation, rootCauses, pipeline: pipeline.name, profiles: pipeline.profiles };
+  app.out.write(`${renderWhy(why, { color: app.out.color, columns: app.out.columns() })}\n`);
   return 0;
 }
 
-function originOf(app: App, stage: PipelineStage, { part, name }: KeyDifference): string | undefined {
-  if (part === "input") {
-    const source = stage.inputs[name];
-    if (source === undefined) return undefined;
-    return source.from === "stage" ? `${source.stage}.${source.output}` : source.text;
+/** Undefined where the other pipeline is wrong; its diagnostics were written. */
+async function referenceFor(
+  app: App,
+  { opened, workspace }: OpenedPlan,
+  stage: string,
+  options: WhyOptions,
+): Promise<KeyReference | undefined> {
+  const runs = createRunStore(workspace);
+  const elsewhere = options.against !== undefined || options.againstProfile.length > 0;
+  if (options.run !== undefined) {
+    if (elsewhere) throw new UsageError("--run and --against are two things to compare with", "give one of them");
+    const { name } = opened.pipeline;
+    // Its own runs first: `last` means one of them. An id or a name may be any run's.
+    const own = findRun(runs, options.run, { pipeline: name, profiles: opened.pipeline.profiles });
+    const found = "problem" in own && !/^last/.test(options.run) ? findRun(runs, options.run) : own;
+    if ("problem" in found) throw new UsageError(found.problem, found.help);
+    return keysOfRun(workspace, runs, found.record);
   }
-  if (part === "numerics") {
-    const span = stage.spans.engineSettings?.[name === "engine" ? "name" : name];
-    return span === undefined ? undefined : lineOf(app, span);
-  }
-  if (part !== "param") return undefined;
-  // The value itself, or the nearest part of it that was written.
-  for (let path = name; path !== ""; path = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "") {
-    const span = stage.spans.params[path];
-    if (span !== undefined) return lineOf(app, span);
-  }
-  return undefined;
-}
-
-function lineOf(app: App, span: Span): string {
-  const text = app.files.readText(span.file);
-  return text === undefined ? span.file : `${span.file}:${positionAt(createLineTable(text), span.start).line}`;
+  if (!elsewhere) return lastSuccesses(workspace, runs, opened.pipeline);
+  const other = await openPlan(app, [options.against ?? opened.pipeline.file, stage], {
+    profile: options.againstProfile,
+    param: [],
+    artifacts: opened.artifactsFolder,
+  });
+  if (other === undefined) return undefined;
+  const { pipeline } = other.opened;
+  const successes = lastSuccesses(workspace, runs, pipeline);
+  const explainer = createExplainer(other.workspace, {
+    pipeline,
+    texts: other.opened.texts,
+    engines: other.engines,
+    plan: other.plan,
+    reference: successes,
+  });
+  const planned = new Set(other.plan.map((entry) => entry.stage));
+  return keysOfPipeline(successes, pipeline, async (name) =>
+    planned.has(name) ? explainer.currentKey(name) : "the other pipeline does not need it there",
+  );
 }

@@ -1,12 +1,16 @@
 /** Which fingerprint each stage of a pipeline had when it last succeeded, per profile: what `why` compares with. */
 import { replaceFile } from "../cache/store-layout.ts";
+import { digestBytes } from "../identity/digest.ts";
+import { canonicalJson } from "../json.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface LastRun {
   readonly format: "tfpipe/last/1";
-  /** The last run that came to its end with something done. */
+  /** The last run that came to its end with something done, or whose record is whole for another reason. */
   readonly runId?: string;
+  /** What that run's stages had: another run with the same has the same stages, and need not list them again. */
+  readonly runDigest?: string;
   readonly stages: Readonly<Record<string, string>>;
 }
 
@@ -37,8 +41,18 @@ export function writeLastRun(
   const before = readLastRun({ files, layout }, pipeline);
   const last: LastRun = {
     format: "tfpipe/last/1",
-    ...(runId === undefined ? (before?.runId === undefined ? {} : { runId: before.runId }) : { runId }),
+    ...(runId === undefined ? runOf(before) : { runId, runDigest: digestOfRun(fingerprints) }),
     stages: { ...before?.stages, ...Object.fromEntries(fingerprints) },
   };
   replaceFile(files, layout, layout.last(pipelineFolderName(pipeline)), JSON.stringify(last));
+}
+
+function runOf(last: LastRun | undefined): Pick<LastRun, "runId" | "runDigest"> {
+  if (last?.runId === undefined) return {};
+  return { runId: last.runId, ...(last.runDigest === undefined ? {} : { runDigest: last.runDigest }) };
+}
+
+/** Of the fingerprints that a run's stages had. */
+export function digestOfRun(fingerprints: ReadonlyMap<string, string>): string {
+  return digestBytes(canonicalJson(Object.fromEntries(fingerprints)));
 }

@@ -1,6 +1,7 @@
 /** From a key manifest to a fingerprint, and from two manifests to what differs between them. */
-import { canonicalJson, isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { canonicalJson, type JsonObject } from "../json.ts";
 import { digestBytes } from "./digest.ts";
+import { flattenJson } from "./flatten-json.ts";
 import type { CodeListing, CommandKey, KeyDifference, KeyManifest } from "./key-manifest.ts";
 
 export function fingerprintOf(manifest: KeyManifest): string {
@@ -39,7 +40,7 @@ export function diffKeys(before: KeyedCode, after: KeyedCode): readonly KeyDiffe
   };
   compare("schema", "format", a.schema, b.schema);
   compare("stageType", "uses", a.stageType, b.stageType);
-  compareMaps("param", flattenParams(a.params), flattenParams(b.params));
+  compareMaps("param", flattenJson(a.params), flattenJson(b.params));
   compareMaps("input", a.inputs, b.inputs);
   if (a.code !== b.code) {
     const count = differences.length;
@@ -70,22 +71,4 @@ function commandMembers(command: CommandKey | undefined): StringMap {
 
 function textMembers(value: object | undefined): StringMap {
   return Object.fromEntries(Object.entries(value ?? {}).map(([name, member]) => [name, String(member)]));
-}
-
-/** `{optimizer: {learningRate: 0.1}}` -> `{"optimizer.learningRate": "0.1"}`. Lists of plain values stay whole. */
-function flattenParams(params: JsonObject): StringMap {
-  const flat: Record<string, string> = {};
-  const visit = (value: JsonValue, path: string): void => {
-    if (isJsonObject(value) && Object.keys(value).length > 0)
-      for (const [key, member] of Object.entries(value)) {
-        if (member !== undefined) visit(member, path === "" ? key : `${path}.${key}`);
-      }
-    else if (isJsonArray(value) && value.some((item) => typeof item === "object" && item !== null))
-      value.forEach((item, i) => {
-        visit(item, `${path}.${i}`);
-      });
-    else if (path !== "") flat[path] = canonicalJson(value);
-  };
-  visit(params, "");
-  return flat;
 }

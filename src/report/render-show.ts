@@ -2,6 +2,7 @@
 import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { OutputRecord, StageRecord } from "../record.ts";
 import { createPalette, type Palette } from "./ansi.ts";
+import { breakText } from "./break-text.ts";
 import { describeEngine } from "./describe-engine.ts";
 import { formatBytes } from "./format-bytes.ts";
 import { formatPlural } from "./format-count.ts";
@@ -11,7 +12,7 @@ import { renderFailure } from "./render-failure.ts";
 import { renderTable } from "./render-table.ts";
 import type { TextStyle } from "./reporter.ts";
 import { outcomeMark } from "./stage-line.ts";
-import { truncate, wrapText } from "./text-width.ts";
+import { truncate } from "./text-width.ts";
 
 /** A file of an artifact. */
 export interface ShownFile {
@@ -26,33 +27,45 @@ export interface ShownStage {
   readonly files: Readonly<Record<string, readonly ShownFile[]>>;
   /** Visible folder of the stage, as the user would type it. */
   readonly folder?: string;
+  /** Outputs that the store has no more. */
+  readonly gone?: readonly string[];
 }
 
 const shownFiles = 20;
 
 /** Lines without a final break. */
-export function renderShow({ record, files, folder }: ShownStage, style: TextStyle): string {
+export function renderShow({ record, files, folder, gone = [] }: ShownStage, style: TextStyle): string {
   const palette = createPalette(style.color);
   const width = style.columns - 1;
   const section = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : ["", palette.bold(title), ...lines.map((line) => `  ${line}`)];
 
+  const title = `${record.stage} (${record.stageType})  ${record.outcome}: ${record.reason}`;
   const head = [
-    `${outcomeMark(record.outcome, palette)} ${palette.bold(record.stage)} (${record.stageType})  ${record.outcome}: ${record.reason}`,
-    ...facts(record, folder).flatMap((text) => wrapText(text, width - 2).map((line) => palette.dim(`  ${line}`))),
+    ...breakText(title, width - 2, 2).map((line, index) =>
+      index === 0
+        ? `${outcomeMark(record.outcome, palette)} ${line.startsWith(record.stage) ? palette.bold(record.stage) + line.slice(record.stage.length) : line}`
+        : line,
+    ),
+    ...facts(record, folder).flatMap((text) => breakText(text, width - 2).map((line) => palette.dim(`  ${line}`))),
   ];
   const outputs = Object.entries(record.outputs).flatMap(([name, output]) =>
-    outputLines(name, output, files[name] ?? [], width - 2, palette),
+    gone.includes(name)
+      ? [
+          ...outputLines(name, output, [], width - 2, palette),
+          palette.yellow("  its files were removed from the store"),
+        ]
+      : outputLines(name, output, files[name] ?? [], width - 2, palette),
   );
   return [
     ...head,
     ...section("artifacts", outputs),
-    ...section("metrics", figureLines(record.metrics)),
-    ...section("measurements (of this execution)", figureLines(record.measurements)),
+    ...section("metrics", figureLines(record.metrics, width - 2)),
+    ...section("measurements (of this execution)", figureLines(record.measurements, width - 2)),
     ...section("params", paramLines(record.params, width - 2)),
     ...section(
       "warnings",
-      record.warnings.flatMap((line) => wrapText(line, width - 2)),
+      record.warnings.flatMap((line) => breakText(line, width - 2)),
     ),
     ...(record.failure === undefined ? [] : ["", renderFailure(record, style)]),
   ].join("\n");
@@ -76,7 +89,13 @@ function outputLines(
   palette: Palette,
 ): string[] {
   const lines = [
-    `${palette.cyan(name)}  ${output.kind}  ${formatBytes(output.sizeBytes)}  ${palette.dim(output.digest.slice(0, 12))}`,
+    ...breakText(
+      `${name}  ${output.kind}  ${formatBytes(output.sizeBytes)}  ${output.digest.slice(0, 12)}`,
+      width,
+      2,
+    ).map((line, index) =>
+      index === 0 && line.startsWith(name) ? palette.cyan(name) + line.slice(name.length) : line,
+    ),
   ];
   for (const [fact, value] of Object.entries(output.facts)) {
     if (value !== undefined) lines.push(`  ${truncate(`${fact}: ${valueText(value)}`, width - 2)}`);
@@ -95,7 +114,7 @@ function outputLines(
   return lines;
 }
 
-function figureLines(figures: Readonly<Record<string, number>>): string[] {
+function figureLines(figures: Readonly<Record<string, number>>, width: number): string[] {
   const rows = Object.entries(figures).map(([name, value]) => {
     const { value: text } = formatFigure(name, value);
     // Formatting rounds; where digits were lost, the whole number stands beside it.
@@ -103,7 +122,7 @@ function figureLines(figures: Readonly<Record<string, number>>): string[] {
   });
   return renderTable(
     { columns: [{ title: "" }, { title: "", align: "right" }, { title: "" }], rows, paintTitle: (t) => t },
-    200,
+    width,
   );
 }
 

@@ -38,7 +38,11 @@ export function renderStatus(status: PipelineStatus, style: TextStyle): string {
           decisionText(stage.decision, palette),
           record === undefined ? palette.dim("-") : `${outcomeMark(record.outcome, palette)} ${record.outcome}`,
           record === undefined || record.outcome === "skipped" ? "" : formatDuration(record.durationMs),
-          stage.decision === "fresh" ? (record === undefined ? "" : metricTexts(record).join("  ")) : stage.reason,
+          stage.decision === "fresh" && stage.frozen !== true
+            ? record === undefined
+              ? ""
+              : metricTexts(record).join("  ")
+            : stage.reason,
         ];
       }),
       paintTitle: palette.dim,
@@ -48,11 +52,12 @@ export function renderStatus(status: PipelineStatus, style: TextStyle): string {
   const head =
     lastRun === undefined
       ? `${palette.bold(runLabel(status))}: never run`
-      : `${palette.bold(runLabel(status))}: last run ${lastRun.startedAt.replace("T", " ").replace(/(:\d\d)(\.\d+)?Z$/, "$1 UTC")}, ${exitText(lastRun.exitCode)} after ${formatDuration(lastRun.durationMs)}`;
+      : `${palette.bold(runLabel(status))}: last run ${lastRun.name === undefined ? "" : `${lastRun.name}, `}${lastRun.startedAt.replace("T", " ").replace(/(:\d\d)(\.\d+)?Z$/, "$1 UTC")}, ${exitText(lastRun.exitCode)} after ${formatDuration(lastRun.durationMs)}`;
   return [head, "", ...table].join("\n");
 }
 
-function exitText(exitCode: number): string {
+/** How a run ended. */
+export function exitText(exitCode: number): string {
   switch (exitCode) {
     case 0:
       return "done";

@@ -5,6 +5,7 @@ import { formatPlural } from "./format-count.ts";
 import { formatDuration } from "./format-duration.ts";
 import { renderFailure } from "./render-failure.ts";
 import type { ReportSettings, TextStyle } from "./reporter.ts";
+import { shortRunId } from "./run-title.ts";
 import { metricTexts } from "./stage-line.ts";
 import { padEnd, textWidth, wrapText } from "./text-width.ts";
 
@@ -47,6 +48,7 @@ export function renderSummary({ record, warnings }: Summary, style: TextStyle, s
   if (counts.fresh + counts.restored + counts.ran > 0) lines.push(...labelled("results", glue(`${folder}/`)));
   if (settings.reportFile !== undefined) lines.push(...labelled("report", glue(settings.reportFile)));
   const suffix = settings.commandSuffix ?? record.profiles.map((name) => ` --profile ${name}`).join("");
+  if (record.name !== undefined) lines.push(...labelled("run", glue(`${record.name} (${shortRunId(record.id)})`)));
   const next = nextHint(record, counts, suffix);
   if (next !== undefined) lines.push(...labelled("next", next));
   return lines.join("\n");

@@ -1,4 +1,9 @@
-/** Rows of cells in aligned columns, for every view that lists things. Cells may be coloured; one column gives way in a narrow window. */
+/**
+ * Rows of cells in aligned columns, for every view that lists things. Cells may be coloured; one column gives way in a
+ * narrow window. Where even that is not enough, each row becomes a block of lines, so that no line is ever cut off.
+ */
+import { stripVTControlCharacters } from "node:util";
+import { breakText } from "./break-text.ts";
 import { padEnd, padStart, textWidth, wrapText } from "./text-width.ts";
 
 export interface TableColumn {
@@ -19,8 +24,9 @@ export interface Table {
 const gap = "  ";
 const narrowest = 16;
 
-/** Lines without a final break, none wider than `width` unless a fixed column is. */
-export function renderTable({ columns, rows, paintTitle }: Table, width: number): string[] {
+/** Lines without a final break, none wider than `width` but where a word of the flexible column is. */
+export function renderTable(table: Table, width: number): string[] {
+  const { columns, rows, paintTitle } = table;
   const natural = columns.map(({ title }, index) =>
     Math.max(textWidth(title), ...rows.flatMap((row) => (row[index] ?? "").split("\n").map(textWidth))),
   );
@@ -30,6 +36,8 @@ export function renderTable({ columns, rows, paintTitle }: Table, width: number)
     const others = natural.reduce((sum, other, at) => (at === index ? sum : sum + other), 0);
     return Math.min(own, Math.max(narrowest, width - others - gap.length * (columns.length - 1)));
   });
+  const total = widths.reduce((sum, own) => sum + own, gap.length * (columns.length - 1));
+  if (total > width) return renderBlocks(table, width);
   const line = (cells: readonly string[], paint: (text: string) => string): string =>
     columns
       .map(({ align }, index) => {
@@ -60,4 +68,22 @@ export function renderTable({ columns, rows, paintTitle }: Table, width: number)
     }
   }
   return lines;
+}
+
+/** The first cell of a row on its own, the others below it with their titles. */
+function renderBlocks({ columns, rows, paintTitle }: Table, width: number): string[] {
+  const labelWidth = Math.min(Math.max(...columns.slice(1).map(({ title }) => textWidth(title)), 0), width >> 1);
+  const fitted = (cell: string, room: number): string[] =>
+    textWidth(cell) <= room && !cell.includes("\n") ? [cell] : breakText(stripVTControlCharacters(cell), room);
+  return rows.flatMap(([first = "", ...rest]) => [
+    ...(first === "" ? [] : fitted(first, width)),
+    ...rest.flatMap((cell, index) => {
+      if (cell === "") return [];
+      const label = padEnd(columns[index + 1]!.title.slice(0, labelWidth), labelWidth);
+      const margin = labelWidth === 0 ? "  " : `  ${label}${gap}`;
+      return fitted(cell, Math.max(1, width - margin.length)).map(
+        (line, at) => `${at === 0 ? `  ${paintTitle(margin.slice(2))}` : " ".repeat(margin.length)}${line}`,
+      );
+    }),
+  ]);
 }

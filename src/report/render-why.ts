@@ -100,29 +100,39 @@ function writeDifference(writer: Writer, depth: number, difference: ExplainedDif
   const from = origin === undefined ? "" : ` (${origin})`;
   switch (part) {
     case "input":
-      return writeInput(writer, depth, difference, palette);
+      writeInput(writer, depth, difference, palette);
+      return;
     case "code": {
       const verb = before === undefined ? "is new" : after === undefined ? "is no longer used" : "was edited";
-      return writer.line(depth, `code ${name} ${verb}${from}`);
+      writer.line(depth, `code ${name} ${verb}${from}`);
+      return;
     }
     case "tool":
-      return writer.line(depth, `the program ${name} is another one${from}`);
+      writer.line(depth, `the program ${name} is another one${from}`);
+      return;
     case "command":
-      if (name !== "text") return writeChange(writer, depth, `command ${name}`, difference, palette);
+      if (name !== "text") {
+        writeChange(writer, depth, `command ${name}`, difference, palette);
+        return;
+      }
       writer.line(depth, `its command was edited${from}`);
-      return writeEdit(writer, depth + 1, before ?? "", after ?? "", palette);
+      writeEdit(writer, depth + 1, before ?? "", after ?? "", palette);
+      return;
     case "stageType":
-      return writeChange(writer, depth, "stage type", difference, palette);
+      writeChange(writer, depth, "stage type", difference, palette);
+      return;
     case "schema":
-      return writeChange(writer, depth, "format of keys", difference, palette);
+      writeChange(writer, depth, "format of keys", difference, palette);
+      return;
     case "package":
     case "param":
     case "output":
     case "env":
     case "numerics":
-      return writeChange(writer, depth, `${part === "numerics" ? "engine" : part} ${name}`, difference, palette);
+      writeChange(writer, depth, `${part === "numerics" ? "engine" : part} ${name}`, difference, palette);
+      return;
     default:
-      return part satisfies never;
+      part satisfies never;
   }
 }
 
@@ -130,8 +140,8 @@ function writeInput(writer: Writer, depth: number, difference: ExplainedDifferen
   const { name, before, after, origin, undecided, because = [] } = difference;
   const from = origin === undefined ? "" : ` (${origin})`;
   if (undecided) writer.line(depth, `input ${name} may change${from}`);
-  else if (before === undefined) return writer.line(depth, `input ${name} is new${from}`);
-  else if (after === undefined) return writer.line(depth, `input ${name} is gone`);
+  else if (before === undefined) writer.line(depth, `input ${name} is new${from}`);
+  else if (after === undefined) writer.line(depth, `input ${name} is gone`);
   else writer.line(depth, `input ${name} changed${from}  ${shortDigest(before)} -> ${shortDigest(after)}`);
   for (const why of because) {
     writer.line(depth + 1, linkText(why));
@@ -168,9 +178,10 @@ function writeChange(
   const from = difference.origin === undefined ? "" : ` (${difference.origin})`;
   if (textWidth(old) + textWidth(now) <= 60) {
     const change = `${old} -> ${now}`;
-    return writer.line(depth, `${label} ${change}${from}`, (text) =>
+    writer.line(depth, `${label} ${change}${from}`, (text) =>
       text.includes(change) ? text.replace(change, () => `${palette.red(old)} -> ${palette.green(now)}`) : text,
     );
+    return;
   }
   writer.line(depth, `${label}${from}`);
   writer.line(depth + 1, `   ${old}`, palette.red);

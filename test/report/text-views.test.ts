@@ -1,12 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { KeyDifference } from "../../src/identity/key-manifest.ts";
 import { describeEngine } from "../../src/report/describe-engine.ts";
 import { renderEngines } from "../../src/report/render-engines.ts";
 import { renderFailure } from "../../src/report/render-failure.ts";
 import { renderPlan } from "../../src/report/render-plan.ts";
 import { renderShow } from "../../src/report/render-show.ts";
 import { renderStatus } from "../../src/report/render-status.ts";
-import { renderWhy } from "../../src/report/render-why.ts";
 import { textWidth } from "../../src/report/text-width.ts";
 import { plannedStage, runRecord, stageRecord } from "./recorded-run.ts";
 
@@ -64,49 +62,6 @@ describe("the plan", () => {
         }
       }
     }
-  });
-});
-
-describe("why", () => {
-  const differences: readonly KeyDifference[] = [
-    { part: "param", name: "optimizer.learningRate", before: "0.1", after: "0.05" },
-    { part: "param", name: "earlyStop", after: "{}" },
-    { part: "input", name: "train", before: digest, after: other },
-    { part: "code", name: "src/ml/optim/sgd.ts", before: digest, after: other },
-    { part: "package", name: "vega", before: "6.3.0", after: "6.4.0" },
-    { part: "numerics", name: "threads", before: "2", after: "4" },
-    {
-      part: "param",
-      name: "schedule",
-      before: '{"factor":0.1,"metric":"validAccuracy","type":"plateau"}',
-      after: '{"type":"cosine","finalLearningRate":0.0001}',
-    },
-  ];
-
-  it("names each cause with where it comes from, old and new", () => {
-    const origin = ({ part, name }: KeyDifference) => {
-      if (name === "optimizer.learningRate") return "pipelines/resnet34.yaml:31";
-      return part === "input" ? "normalize.train" : undefined;
-    };
-    const why = { decision: "run", reason: "x", differences, against: "the run of 2026-01-02 10:11", origin } as const;
-    expect(renderWhy("train", why, style)).toMatchInlineSnapshot(`
-      "train will run because, against the run of 2026-01-02 10:11:
-        param optimizer.learningRate 0.1 -> 0.05 (pipelines/resnet34.yaml:31)
-        param earlyStop (none) -> {}
-        input train changed, because normalize.train did
-          0123456789ab -> fedcba987654
-        code src/ml/optim/sgd.ts was edited
-        package vega 6.3.0 -> 6.4.0
-        numerics threads 2 -> 4
-        param schedule
-             {"factor":0.1,"metric":"validAccuracy","type":"plateau"}
-          -> {"type":"cosine","finalLearningRate":0.0001}"
-    `);
-  });
-
-  it("gives the reason where no key differs", () => {
-    const why = { decision: "fresh", reason: "up to date", differences: [], against: "" } as const;
-    expect(renderWhy("train", why, style)).toBe("train is fresh:\n  up to date");
   });
 });
 
