@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { describe, expect, test } from "vitest";
-import type { KeyManifest } from "../src/identity/key-manifest.ts";
+import type { CommandKey, KeyManifest } from "../src/identity/key-manifest.ts";
 import type { RunRecord, StageRecord } from "../src/record.ts";
 
 const compile = (name: string) =>
@@ -103,6 +103,20 @@ describe("the schema of key manifests", () => {
     const { numerics: _, ...plain } = key;
     expect(valid(key) ? [] : valid.errors).toEqual([]);
     expect(valid(plain) ? [] : valid.errors).toEqual([]);
+  });
+
+  test("takes a shell stage's, and nothing else in its command", () => {
+    const command: CommandKey = {
+      text: "tr a-z A-Z",
+      shell: ["bash", "-c"],
+      folder: ".",
+      values: { SEED: "1" },
+      places: { raw: "a.txt" },
+      outputPaths: { out: "b.txt" },
+      tools: { tr: digest },
+    };
+    expect(valid({ ...key, command }) ? [] : valid.errors).toEqual([]);
+    expect(valid({ ...key, command: { ...command, path: "/usr/bin" } })).toBe(false);
   });
 
   test("refuses what would change a fingerprint unseen", () => {

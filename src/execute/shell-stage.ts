@@ -41,7 +41,7 @@ export async function runShellStage(workspace: ShellParts, request: ShellStageRe
     return failed(`its working folder ${command.folder} is not there`, "`folder` is relative to the pipeline's file");
   const variables: Record<string, string> = { ...command.values };
   for (const [port, paths] of Object.entries(inputs)) {
-    const folder = join(staging, "inputs", port);
+    const folder = join(staging, "inputs", folderName(port));
     const place = join(folder, places[port] ?? "");
     if (!(await placeInput(workspace, stage.inputs[port]!, paths, { folder, place })))
       return failed(`input ${port} was changed while it was read`, "run it again once the file is still");
@@ -60,6 +60,11 @@ export async function runShellStage(workspace: ShellParts, request: ShellStageRe
     folder: command.folder,
     environment: stageEnvironment(environment, stage.env, variables),
   });
+}
+
+/** A port's name, or where that is no plain one something that leads nowhere else. */
+function folderName(port: string): string {
+  return /^[\w-]+$/.test(port) ? port : Buffer.from(port).toString("hex");
 }
 
 /** False where a file of the user's is no longer what was digested. Throws `DamagedObject` where one of the store is. */

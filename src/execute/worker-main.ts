@@ -60,6 +60,8 @@ async function work(request: WorkRequest): Promise<void> {
 }
 
 async function loadDefinition({ entry, stageType }: WorkRequest): Promise<StageDefinition> {
+  // A user's bundle has a map beside it: an error of theirs names the line that they wrote.
+  process.setSourceMapsEnabled(true);
   const module = (await import(pathToFileURL(entry).href)) as Record<string, unknown>;
   for (const exported of Object.values(module)) {
     const candidate = exported as Partial<StageDefinition> | undefined;

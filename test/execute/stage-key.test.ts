@@ -1,10 +1,10 @@
-/** What of an engine's settings enters a stage's key, and that nothing else moves with it. */
-import { expect, test } from "vitest";
+/** What of an engine, a command, a user's module and the environment enters a stage's key, and that nothing else moves with it. */
+import { describe, expect, test } from "vitest";
 import type { ResolvedEngine } from "../../src/execute/engine-port.ts";
 import { makeStageKey } from "../../src/execute/stage-key.ts";
 import type { Workspace } from "../../src/execute/workspace.ts";
 import { diffKeys } from "../../src/identity/fingerprint.ts";
-import type { PipelineStage } from "../../src/language/pipeline.ts";
+import type { PipelineStage, ShellCommand } from "../../src/language/pipeline.ts";
 import { describeMachine } from "../../src/platform/machine.ts";
 
 const span = { file: "", start: 0, end: 0 };
@@ -58,4 +58,75 @@ test.each([
 test("where the engine's files are and how its process is started is in no key", () => {
   const moved = keyOn({ folder: "/elsewhere", environment: { A: "1" } });
   expect(moved.fingerprint).toBe(keyOn({}).fingerprint);
+});
+
+test("a declared environment variable is in the key by its value", () => {
+  const keyWith = (env: Readonly<Record<string, string>>) =>
+    makeStageKey(workspace, { stage: { ...stage, env }, pipelineFolder: "/project", inputs: NONE, engine: undefined });
+  expect(diffKeys(keyWith({ MODE: "a" }), keyWith({ MODE: "b" }))).toEqual([
+    { part: "env", name: "MODE", before: "a", after: "b" },
+  ]);
+});
+
+const NONE = { digests: {}, places: {}, tools: {} };
+
+describe("a shell stage", () => {
+  const command: ShellCommand = {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the language's notation.
+    text: "sort ${inputs.raw}",
+    script: "sort $IN",
+    values: { SEED: "1" },
+    inputVariables: { raw: "IN" },
+    outputVariables: { out: "OUT" },
+    outputPaths: { out: "a.csv" },
+    shell: ["bash", "-c"],
+    folder: "/project/pipelines",
+    tools: ["sort"],
+  };
+  const inputs = { digests: { raw: "d1" }, places: { raw: "raw.csv" }, tools: { sort: "d2" } };
+  const keyOfShell = (
+    changes: { readonly command?: Partial<ShellCommand>; readonly inputs?: Partial<typeof inputs> } = {},
+    pipelineFolder = "/project/pipelines",
+  ) =>
+    makeStageKey(workspace, {
+      stage: { ...stage, type: "run", params: {}, command: { ...command, ...changes.command } },
+      pipelineFolder,
+      inputs: { ...inputs, ...changes.inputs },
+      engine: undefined,
+    });
+
+  test.each([
+    ["its text", { command: { text: "sort -n" } }, "command", "text"],
+    ["its shell", { command: { shell: ["sh", "-c"] } }, "command", "shell"],
+    ["its working folder", { command: { folder: "/project" } }, "command", "folder"],
+    ["a value", { command: { values: { SEED: "2" } } }, "command", "SEED"],
+    ["what an output is called", { command: { outputPaths: { out: "b.csv" } } }, "command", "name of output out"],
+    ["what an input is called", { inputs: { places: { raw: "raw.tsv" } } }, "command", "name of input raw"],
+    ["a listed program", { inputs: { tools: { sort: "d3" } } }, "tool", "sort"],
+    ["an input", { inputs: { digests: { raw: "d4" } } }, "input", "raw"],
+  ] as const)("has another key with another form of %s, and differs in nothing else", (_what, changes, part, name) => {
+    const [old, now] = [keyOfShell(), keyOfShell(changes)];
+    expect(now.fingerprint).not.toBe(old.fingerprint);
+    expect(diffKeys(old, now)).toMatchObject([{ part, name }]);
+    expect(diffKeys(old, now)).toHaveLength(1);
+  });
+
+  test("has the same key wherever the project lies, and whatever its variables are called", () => {
+    const moved = { folder: "/elsewhere/pipelines", script: "sort $X", inputVariables: { raw: "X" } };
+    expect(keyOfShell({ command: moved }, "/elsewhere/pipelines").fingerprint).toBe(keyOfShell().fingerprint);
+  });
+});
+
+test("a user's own stage counts by its name and its code, not by where its module lies", () => {
+  const keyAt = (module: string) => {
+    const definition = { type: "clean" };
+    const own = {
+      ...workspace,
+      catalogue: new Map([[module, { definition, schema: {}, module }]]),
+    } as typeof workspace;
+    const user = { ...stage, type: "./stages/clean.ts", module, params: {} };
+    return makeStageKey(own, { stage: user, pipelineFolder: "/project", inputs: NONE, engine: undefined });
+  };
+  expect(keyAt("/a/clean.ts").manifest.stageType).toBe("clean");
+  expect(keyAt("/a/clean.ts").fingerprint).toBe(keyAt("/b/clean.ts").fingerprint);
 });
