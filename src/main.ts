@@ -3,6 +3,7 @@
  * the real file system, clock, machine, stage types and engines.
  */
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
@@ -100,6 +101,8 @@ function outputTo(stream: NodeJS.WriteStream): ReporterOutput {
 function createInterrupts(): Interrupts {
   const stop = new AbortController();
   const kill = new AbortController();
+  // Every stage that runs or waits listens.
+  setMaxListeners(0, stop.signal, kill.signal);
   return {
     stop: stop.signal,
     kill: kill.signal,
