@@ -63,12 +63,18 @@ describe("the token pool", () => {
     ask("waits for the GPU", { cpus: 2, memoryBytes: 10, gpus: 1 }, 5);
     ask("one cpu", { cpus: 1, memoryBytes: 0, gpus: 0 });
     ask("a cpu that is kept", { cpus: 1, memoryBytes: 0, gpus: 0 });
-    ask("much memory", { cpus: 0, memoryBytes: 45, gpus: 0 });
     ask("some memory", { cpus: 0, memoryBytes: 40, gpus: 0 });
+    ask("memory that is kept", { cpus: 0, memoryBytes: 5, gpus: 0 });
     await settle();
     expect(running).toEqual(["trains", "one cpu", "some memory"]);
     await end("trains");
-    expect(running).toEqual(["one cpu", "some memory", "waits for the GPU", "a cpu that is kept"]);
+    expect(running).toEqual([
+      "one cpu",
+      "some memory",
+      "waits for the GPU",
+      "a cpu that is kept",
+      "memory that is kept",
+    ]);
   });
 
   test("gives all there are to who asks for more, and takes a release only once", async () => {
