@@ -6,9 +6,9 @@
  * its first event says.
  */
 import { join } from "node:path";
-import type { RunEvent, RunStarted } from "../events.ts";
+import type { RunEvent, RunStarted, StageFinished } from "../events.ts";
 import type { FileSystem } from "../platform/file-system.ts";
-import type { RunRecord } from "../record.ts";
+import type { RunRecord, StageRecord } from "../record.ts";
 import type { StoreLayout } from "./store-layout.ts";
 
 export interface RunStore {
@@ -18,6 +18,8 @@ export interface RunStore {
   read(id: string): RunRecord | undefined;
   /** How a run began that has no record: it was killed, or still goes on. */
   readStart(id: string): RunStarted | undefined;
+  /** What became of a stage in a run, also in one that was killed later. */
+  readStage(id: string, stage: string): StageRecord | undefined;
   /** Every run, newest first, each read when it is asked for. */
   entries(): Generator<RunEntry>;
   /** Those that have a record. */
@@ -60,6 +62,20 @@ export function createRunStore({
       } catch {
         return undefined;
       }
+    },
+    readStage(id, stage) {
+      const record = read(id);
+      if (record !== undefined) return record.stages.find((one) => one.stage === stage);
+      for (const line of (files.readText(join(layout.run(id), "events.ndjson")) ?? "").split("\n")) {
+        if (!line.startsWith('{"type":"stage-finished"')) continue;
+        try {
+          const event = JSON.parse(line) as StageFinished;
+          if (event.stage === stage) return event.record;
+        } catch {
+          // The last line of a run that was killed may be cut short.
+        }
+      }
+      return undefined;
     },
     *entries() {
       const waiting = ids();

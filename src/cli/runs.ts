@@ -56,7 +56,7 @@ function finishedRun(runs: RunStore, record: RunRecord): ListedRun {
 function outcomeOf(record: RunRecord): RunOutcome {
   if (record.exitCode === 130) return "interrupted";
   if (record.exitCode !== 0) return "failed";
-  return didNothing(record) ? "nothing to do" : "done";
+  return didNothing(record) ? "fresh" : "done";
 }
 
 /** Killed, or still going on: what its id and its first event tell. */

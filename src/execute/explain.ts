@@ -98,8 +98,7 @@ export function createExplainer(workspace: Workspace, request: ExplainRequest): 
   const producersToAsk = (stage: PipelineStage, difference: ExplainedDifference): readonly string[] => {
     const source = difference.part === "input" ? stage.inputs[difference.name] : undefined;
     if (source === undefined || (difference.before === undefined && difference.undecided !== true)) return [];
-    const made = new Set(producersOf(source).map((producer) => producer.stage));
-    return [...made].filter((name) => difference.undecided !== true || plan.get(name)?.trace === undefined);
+    return [...new Set(producersOf(source).map((producer) => producer.stage))];
   };
   const consumedBy = (stage: PipelineStage, comparison: Comparison, difference: ExplainedDifference): ConsumedBy => ({
     key: comparison.reference!,

@@ -46,13 +46,18 @@ export function lastSuccesses(workspace: Parts, runs: RunStore, pipeline: Pipeli
     async keyOf(stage, consumer) {
       const digests = consumer?.digests ?? [];
       const fingerprint = last[stage];
-      let trace = traceOf(fingerprint, digests);
+      const trace = traceOf(fingerprint, digests);
+      if (trace !== undefined && makes(trace, digests)) return known(trace, label(trace));
       // The stage may have succeeded once more since its reader did: then what counts is what the reader had.
-      if (consumer?.key.trace !== undefined && (trace === undefined || !makes(trace, digests))) {
-        const run = runs.read(consumer.key.trace.runId);
-        const then = run?.stages.find((record) => record.stage === stage)?.fingerprint;
-        const earlier = traceOf(then, digests);
-        if (earlier !== undefined && makes(earlier, digests)) trace = earlier;
+      const reader = consumer?.key.trace;
+      if (reader !== undefined && digests.length > 0) {
+        const then = runs.readStage(reader.runId, stage);
+        const found = traceOf(then?.fingerprint, digests);
+        if (found !== undefined && makes(found, digests)) return known(found, label(found));
+        if (then !== undefined) return { missing: GONE };
+        return {
+          missing: runs.read(reader.runId) === undefined ? FORGOTTEN : "its reader was made by a run without it",
+        };
       }
       if (trace !== undefined) return known(trace, label(trace));
       return { missing: fingerprint === undefined ? "it has never run" : GONE };
@@ -113,7 +118,9 @@ export function labelOfRun(record: RunRecord): ComparedKey {
   };
 }
 
-const GONE = "the trace of it was removed from the store, so its key is not known any more";
+const FORGOTTEN =
+  "what it had when its reader ran is not known any more: that record or trace was removed from the store";
+const GONE = "its trace was removed from the store (pipe gc), so what it had is not known any more";
 
 function known(trace: Trace, label: ComparedKey): KnownKey {
   return { key: trace, label, undecided: new Set(), trace };

@@ -8,8 +8,8 @@ import type { TextStyle } from "./reporter.ts";
 import { formatMoment, pipelineTitle, shortRunId } from "./run-title.ts";
 import { textWidth } from "./text-width.ts";
 
-/** `done`, `failed`, `interrupted`; `unfinished`: killed, or still going on; `nothing to do`: it found everything done. */
-export type RunOutcome = "done" | "nothing to do" | "failed" | "interrupted" | "unfinished";
+/** `fresh`: it found everything done. `unfinished`: killed, or still going on. */
+export type RunOutcome = "done" | "fresh" | "failed" | "interrupted" | "unfinished";
 
 export interface ListedRun {
   readonly id: string;
@@ -30,8 +30,8 @@ export interface ListedRun {
   readonly metrics: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** Metrics get a column where it would have this much room, else a line of their own. */
-const NARROWEST_METRICS = 24;
+/** What stages did and how well gets a column where it would have this much room, else lines of its own. */
+const NARROWEST_TAIL = 30;
 const GAP = 2;
 
 /** Lines without a final break, none wider than the window. */
@@ -39,46 +39,42 @@ export function renderRuns(runs: readonly ListedRun[], style: TextStyle): string
   const palette = createPalette(style.color);
   const width = style.columns - 1;
   if (runs.length === 0) return "no runs";
+  const named = runs.some(({ name }) => name !== undefined);
   const columns = [
     { title: "run" },
-    { title: "name" },
+    ...(named ? [{ title: "name" }] : []),
     { title: "when (UTC)" },
     { title: "pipeline" },
     { title: "outcome" },
     { title: "took", align: "right" as const },
-    { title: "stages" },
   ];
-  const named = runs.some(({ name }) => name !== undefined);
-  const cellsOf = (run: ListedRun) => [
+  const rows = runs.map((run) => [
     shortRunId(run.id),
-    run.name ?? "",
+    ...(named ? [run.name ?? ""] : []),
     formatMoment(run.startedAt),
     pipelineTitle(run),
     paintOutcome(run.outcome, palette),
     run.durationMs === undefined ? "" : formatDuration(run.durationMs),
-    stageCounts(run),
-  ];
-  const keep = <T>(cells: readonly T[]): T[] => cells.filter((_, index) => named || index !== 1);
-  const table = { columns: keep(columns), paintTitle: palette.dim };
-  const rows = runs.map((run) => keep(cellsOf(run)));
-  const natural = renderTable({ ...table, rows }, Number.MAX_SAFE_INTEGER);
+  ]);
+  const tails = runs.map((run) => [stageCounts(run), metricsText(run)].filter((text) => text !== "").join("  "));
+  const table = { columns, rows, paintTitle: palette.dim };
+  const natural = renderTable(table, Number.MAX_SAFE_INTEGER);
   const widest = Math.max(...natural.map(textWidth));
-  const texts = runs.map(metricsText);
-  if (width - widest - GAP >= NARROWEST_METRICS || texts.every((text) => text === "")) {
-    const flexible = { title: texts.every((text) => text === "") ? "" : "metrics", flexible: true as const };
-    const more = rows.map((cells, index) => [...cells, texts[index]!]);
-    return renderTable(
-      { ...table, columns: [...table.columns, ...(flexible.title === "" ? [] : [flexible])], rows: more },
-      width,
-    ).join("\n");
+  if (width - widest - GAP >= NARROWEST_TAIL) {
+    const tail = { title: "stages, metrics", flexible: true as const };
+    const more = rows.map((cells, index) => [...cells, tails[index]!]);
+    return renderTable({ ...table, columns: [...columns, tail], rows: more }, width).join("\n");
   }
-  const below = (index: number) =>
-    texts[index] === "" ? [] : breakText(texts[index]!, width - 4).map((line) => `    ${palette.dim(line)}`);
-  if (widest <= width)
-    return [natural[0]!, ...natural.slice(1).flatMap((line, index) => [line, ...below(index)])].join("\n");
-  return rows
-    .flatMap((cells, index) => [...renderTable({ ...table, rows: [cells] }, width), ...below(index)])
-    .join("\n");
+  const below = (index: number): string[] =>
+    tails[index] === "" ? [] : breakText(tails[index]!, width - 2).map((line) => `  ${palette.dim(line)}`);
+  const blocks =
+    widest <= width
+      ? natural.slice(1).map((line) => [line])
+      : rows.map((cells) => renderTable({ ...table, rows: [cells] }, width));
+  return [
+    ...(widest <= width ? [natural[0]!] : []),
+    ...blocks.flatMap((lines, index) => [...lines, ...below(index)]),
+  ].join("\n");
 }
 
 /** `2 ran, 5 fresh`. */
@@ -104,7 +100,7 @@ function paintOutcome(outcome: RunOutcome, palette: Palette): string {
   switch (outcome) {
     case "done":
       return palette.green(outcome);
-    case "nothing to do":
+    case "fresh":
       return palette.dim(outcome);
     case "failed":
       return palette.red(outcome);

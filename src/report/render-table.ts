@@ -4,7 +4,7 @@
  */
 import { stripVTControlCharacters } from "node:util";
 import { breakText } from "./break-text.ts";
-import { padEnd, padStart, textWidth, wrapText } from "./text-width.ts";
+import { padEnd, padStart, textWidth } from "./text-width.ts";
 
 export interface TableColumn {
   readonly title: string;
@@ -24,7 +24,7 @@ export interface Table {
 const gap = "  ";
 const narrowest = 16;
 
-/** Lines without a final break, none wider than `width` but where a word of the flexible column is. */
+/** Lines without a final break, none wider than `width`. */
 export function renderTable(table: Table, width: number): string[] {
   const { columns, rows, paintTitle } = table;
   const natural = columns.map(({ title }, index) =>
@@ -56,7 +56,7 @@ export function renderTable(table: Table, width: number): string[] {
       ]
     : [];
   for (const row of rows) {
-    const cells = row.map((cell, index) => (columns[index]?.flexible ? wrapText(cell, widths[index] ?? 0) : [cell]));
+    const cells = row.map((cell, index) => (columns[index]?.flexible ? breakText(cell, widths[index] ?? 0) : [cell]));
     const height = Math.max(...cells.map((parts) => parts.length));
     for (let at = 0; at < height; at++) {
       lines.push(
