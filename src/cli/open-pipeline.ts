@@ -5,7 +5,7 @@ import { buildStageGraph, type StageGraph, selectStages } from "../graph/stage-g
 import type { UserStages } from "../identity/user-stages.ts";
 import { checkPipeline, type LoadResult } from "../language/load-pipeline.ts";
 import { findUserStages, type ParsedPipeline, parsePipeline } from "../language/parse-pipeline.ts";
-import type { Pipeline } from "../language/pipeline.ts";
+import type { Pipeline, StageTypeProblem } from "../language/pipeline.ts";
 import type { PipelineSource } from "../language/source-files.ts";
 import { type App, UsageError } from "./app.ts";
 import { quoteWord } from "./quote-word.ts";
@@ -91,16 +91,23 @@ export async function loadPipelineText(
     profiles: options.profile,
     overrides: options.param,
     workingFolder: app.cwd,
-    readText: app.files.readText,
+    readText: (path) => (app.files.stat(path)?.kind === "file" ? app.files.readText(path) : undefined),
   });
   const userStages = await loadUserStages(app, parsed, artifactsFolder);
   const checkOptions = {
     exists: (path: string) => app.files.stat(path) !== undefined,
     environment: app.environment,
-    stageProblems: userStages.problems,
+    stageProblems: new Map([...userStages.problems].map(([path, problem]) => [path, showPlace(app, problem)])),
   };
   const catalogue = new Map([...app.catalogue, ...userStages.types]);
   return { loaded: checkPipeline(parsed, checkOptions, catalogue), userStages };
+}
+
+/** A module's path as the user would name it here. */
+function showPlace({ cwd }: App, problem: StageTypeProblem): StageTypeProblem {
+  const { place } = problem;
+  if (place === undefined) return problem;
+  return { ...problem, place: { ...place, span: { ...place.span, file: relative(cwd, place.span.file) } } };
 }
 
 /** The bundler and the user's modules are loaded only where a pipeline uses one. */
@@ -137,7 +144,8 @@ export function namesPipeline(app: App, word: string): boolean {
   return PIPELINE_FILE.test(word) || app.files.stat(resolve(app.cwd, "pipelines", `${word}.yaml`)) !== undefined;
 }
 
-function pipelineFiles(app: App): readonly string[] {
+/** Relative to the working folder. */
+export function pipelineFiles(app: App): readonly string[] {
   return app.files
     .list(join(app.cwd, "pipelines"))
     .filter((name) => /\.ya?ml$/.test(name) && !/\.(template|lock)\.ya?ml$/.test(name))

@@ -12,6 +12,7 @@ import { isBuiltin } from "node:module";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildResult, ImportKind, Location, Message, Plugin } from "esbuild";
+import type { StageTypeProblem } from "../language/pipeline.ts";
 import { packageClosure, packageName } from "./bundle-code.ts";
 import { digestBytes } from "./digest.ts";
 
@@ -31,10 +32,12 @@ export interface UserBundle {
 /** A mistake in the user's module, or something of it that cannot be followed. */
 export class UnbundlableModule extends Error {
   readonly help: string | undefined;
-  constructor(message: string, help?: string) {
+  readonly place: StageTypeProblem["place"];
+  constructor(message: string, place: StageTypeProblem["place"], help?: string) {
     super(message);
     this.name = "UnbundlableModule";
     this.help = help;
+    this.place = place;
   }
 }
 
@@ -74,7 +77,7 @@ export async function bundleUserCode(module: string, packageFolder: string): Pro
   } catch (error) {
     const [first] = (error as { readonly errors?: readonly Message[] }).errors ?? [];
     if (first === undefined) throw error;
-    throw new UnbundlableModule(first.text, renderPlace(first.location, folder));
+    throw new UnbundlableModule(first.text, findPlace(first.location, folder));
   }
   refuseComputedImports(result, folder, packageFolder);
   const [map, code] = [".mjs.map", ".mjs"].map((end) => result.outputFiles.find(({ path }) => path.endsWith(end))!);
@@ -190,25 +193,34 @@ function refuseComputedImports(
   if (computed !== undefined)
     throw new UnbundlableModule(
       "it imports a module whose name is computed",
-      `${renderPlace(computed.location, folder)}\n${help}`,
+      findPlace(computed.location, folder),
+      help,
     );
   for (const [path, { imports }] of Object.entries(metafile.inputs)) {
     const pattern = imports.find((imported) => imported.path.includes("*"));
     if (pattern !== undefined)
-      throw new UnbundlableModule(`it imports a module whose name is computed (${pattern.path} in ${path})`, help);
+      throw new UnbundlableModule(
+        `it imports a module whose name is computed (${pattern.path} in ${path})`,
+        undefined,
+        help,
+      );
   }
 }
 
-/** `/project/stages/clean.ts:3:21`, and the line. */
-function renderPlace(location: Location | null, folder: string): string | undefined {
+/** esbuild counts lines from 1, and columns in bytes. */
+function findPlace(location: Location | null, folder: string): StageTypeProblem["place"] {
   if (location === null) return undefined;
-  const place = `${resolve(folder, location.file)}:${location.line}:${location.column + 1}`;
-  const number = String(location.line);
-  return [
-    place,
-    ` ${number} | ${location.lineText}`,
-    ` ${" ".repeat(number.length)} | ${" ".repeat(location.column)}${"^".repeat(Math.max(1, location.length))}`,
-  ].join("\n");
+  const file = resolve(folder, location.file);
+  const text = readFileSync(file, "utf8");
+  const line = Buffer.from(location.lineText);
+  const before =
+    text
+      .split("\n")
+      .slice(0, location.line - 1)
+      .join("\n").length + (location.line > 1 ? 1 : 0);
+  const start = before + line.subarray(0, location.column).toString().length;
+  const length = line.subarray(location.column, location.column + location.length).toString().length;
+  return { span: { file, start, end: start + Math.max(1, length) }, text };
 }
 
 function absoluteSources(map: string, folder: string): string {

@@ -11,6 +11,7 @@ import { findUnknownKeyword, followReference } from "../language/judge-schema.ts
 import type { StageType, StageTypeProblem } from "../language/pipeline.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { CodeBundle } from "./bundle-code.ts";
+import type { UnbundlableModule } from "./bundle-user-code.ts";
 import type { StageCode } from "./code-library.ts";
 import { openUserCode, type UserCodeOptions } from "./user-code.ts";
 
@@ -65,7 +66,10 @@ function describeProblem(error: unknown): StageTypeProblem {
   const withHelp = help === undefined ? {} : { help };
   if (error instanceof UnfitStage) return { problem: error.message, ...withHelp };
   // By name: its class comes with the bundler, which is loaded only when something must be bundled.
-  if (error.name === "UnbundlableModule") return { problem: `cannot be bundled: ${error.message}`, ...withHelp };
+  if (error.name === "UnbundlableModule") {
+    const { place } = error as UnbundlableModule;
+    return { problem: `cannot be bundled: ${error.message}`, ...withHelp, ...(place === undefined ? {} : { place }) };
+  }
   throw error;
 }
 

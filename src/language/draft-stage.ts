@@ -116,11 +116,12 @@ function findOrReport(raw: RawStage, context: DraftContext, report: ReportDiagno
   if (type !== undefined) return type;
   if (PATH.test(raw.type)) {
     const path = resolvePath(raw.type, context.folderOf(raw.typeSpan));
-    const words = context.stageProblems.get(path) ?? { problem: "was not loaded" };
+    const { place, ...words } = context.stageProblems.get(path) ?? { problem: "was not loaded" };
+    const notes = place === undefined ? [] : [{ message: "it is here", span: place.span }];
     report(
       context.exists?.(path) === false
         ? diagnose("language/missing-path", { text: raw.type, path }, raw.typeSpan)
-        : diagnose("language/bad-module", { text: raw.type, ...words }, raw.typeSpan),
+        : diagnose("language/bad-module", { text: raw.type, ...words }, raw.typeSpan, notes),
     );
     return undefined;
   }

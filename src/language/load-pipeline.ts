@@ -51,14 +51,28 @@ export function checkPipeline(parsed: ParsedPipeline, options: CheckOptions, cat
     const key = `${code} ${span.file} ${span.start} ${message}`;
     if (!told.has(key)) diagnostics.push(diagnostic);
     told.add(key);
+    if (diagnostics.length >= MOST_PROBLEMS) throw new TooManyProblems();
   };
-  for (const diagnostic of parsed.diagnostics) report(diagnostic);
-  const { root, texts } = parsed;
-  const pipeline = root === undefined ? undefined : check({ ...parsed, root }, options, catalogue, report);
+  const { root } = parsed;
+  const places = [...(options.stageProblems?.values() ?? [])].flatMap(({ place }) => place ?? []);
+  const texts = new Map([...parsed.texts, ...places.map(({ span, text }) => [span.file, text] as const)]);
+  let pipeline: Pipeline | undefined;
+  try {
+    for (const diagnostic of parsed.diagnostics) report(diagnostic);
+    if (root !== undefined) pipeline = check({ ...parsed, root }, options, catalogue, report);
+  } catch (error) {
+    if (!(error instanceof TooManyProblems)) throw error;
+  }
   return pipeline === undefined || diagnostics.some(({ severity }) => severity === "error")
     ? { diagnostics, texts }
     : { pipeline, diagnostics, texts };
 }
+
+/** Who has so many wants no more; each costs a search for what was meant. */
+const MOST_PROBLEMS = 5_000;
+
+/** Ends the check of a file made to have problems. */
+class TooManyProblems extends Error {}
 
 function check(
   parsed: ParsedPipeline & Required<Pick<ParsedPipeline, "root">>,

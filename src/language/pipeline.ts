@@ -148,4 +148,6 @@ export interface StageTypeProblem {
   /** Ends a sentence: `has no exported stage`. */
   readonly problem: string;
   readonly help?: string;
+  /** Where in the module, or in one that it imports. */
+  readonly place?: { readonly span: Span; readonly text: string };
 }

@@ -123,7 +123,7 @@ test("a user's own stage counts by its name and its code, not by where its modul
     const own = {
       ...workspace,
       catalogue: new Map([[module, { definition, schema: {}, module }]]),
-    } as typeof workspace;
+    } as unknown as Workspace;
     const user = { ...stage, type: "./stages/clean.ts", module, params: {} };
     return makeStageKey(own, { stage: user, pipelineFolder: "/project", inputs: NONE, engine: undefined });
   };
