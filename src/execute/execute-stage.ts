@@ -14,6 +14,7 @@ import type { FileStat } from "../platform/file-system.ts";
 import type { FailureRecord } from "../record.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import { engineRecord } from "./engine-port.ts";
+import { ownFiles, removeStaging } from "./own-files.ts";
 import { findShellOutputs, runShellStage, type StagedOutput, type StagedOutputs } from "./shell-stage.ts";
 import { stageEnvironment } from "./stage-environment.ts";
 import type { StageKey } from "./stage-key.ts";
@@ -150,6 +151,7 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
         ),
         isFinal: true,
       };
+    for (const folder of Object.values(outputs)) ownFiles(files, layout, folder);
     const staged =
       command === undefined
         ? findWorkerOutputs(workspace, stage, outputs, request.inputs)
@@ -182,7 +184,7 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
     if (refusal === undefined) throw error;
     return { result: "failed", failure: refusal, ...executed() };
   } finally {
-    files.remove(staging);
+    removeStaging(files, staging);
   }
 }
 

@@ -41,8 +41,6 @@ export class UnbundlableModule extends Error {
   }
 }
 
-export const CODE_EXTENSIONS: readonly string[] = [".ts", ".mts", ".js", ".mjs"];
-
 /** `packageFolder` is this package's. Throws `UnbundlableModule`. */
 export async function bundleUserCode(module: string, packageFolder: string): Promise<UserBundle> {
   const folder = dirname(module);

@@ -9,7 +9,7 @@
 import { basename, dirname, extname, join, relative } from "node:path";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { CodeBundle } from "./bundle-code.ts";
-import { CODE_EXTENSIONS, type UserBundle } from "./bundle-user-code.ts";
+import type { UserBundle } from "./bundle-user-code.ts";
 import { digestBytes } from "./digest.ts";
 import { createStatMemo } from "./stat-memo.ts";
 
@@ -46,6 +46,9 @@ interface Index {
   readonly bundles: Readonly<Record<string, IndexedBundle>>;
   readonly notes: Readonly<Record<string, { readonly digest: string; readonly value: unknown }>>;
 }
+
+/** Whatever else a stage names is read as it is. */
+const CODE_EXTENSIONS: readonly string[] = [".ts", ".mts", ".js", ".mjs"];
 
 /** Another number where bundles are made in another way. */
 const FORMAT = "tfpipe/user-code/1";

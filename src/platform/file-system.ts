@@ -30,6 +30,8 @@ export interface FileStat {
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
   readonly inode: bigint;
+  /** Names that the file has, here and elsewhere. */
+  readonly hardLinks: number;
   readonly executable: boolean;
 }
 
@@ -81,6 +83,7 @@ export const nodeFileSystem: FileSystem = {
       mtimeNs: stat.mtimeNs,
       ctimeNs: stat.ctimeNs,
       inode: stat.ino,
+      hardLinks: Number(stat.nlink),
       executable: (stat.mode & 0o100n) !== 0n,
     };
   },
