@@ -114,7 +114,7 @@ function showPlace({ cwd }: App, problem: StageTypeProblem): StageTypeProblem {
 async function loadUserStages(app: App, parsed: ParsedPipeline, artifactsFolder: string): Promise<UserStages> {
   const modules = [...new Set(findUserStages(parsed).map(({ path }) => path))];
   return modules.length === 0
-    ? { types: new Map(), problems: new Map(), code: new Map() }
+    ? { types: new Map(), problems: new Map(), code: new Map(), digests: new Map() }
     : app.loadUserStages(artifactsFolder, modules);
 }
 

@@ -6,13 +6,14 @@
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { StageDefinition } from "../contract.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { findUnknownKeyword, followReference } from "../language/judge-schema.ts";
 import type { StageType, StageTypeProblem } from "../language/pipeline.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { CodeBundle } from "./bundle-code.ts";
 import type { UnbundlableModule } from "./bundle-user-code.ts";
 import type { StageCode } from "./code-library.ts";
+import { digestBytes } from "./digest.ts";
 import { openUserCode, type UserCodeOptions } from "./user-code.ts";
 
 export interface UserStages {
@@ -22,6 +23,8 @@ export interface UserStages {
   readonly problems: ReadonlyMap<string, StageTypeProblem>;
   /** Of those that could be loaded. */
   readonly code: ReadonlyMap<string, StageCode>;
+  /** Of each of those: the digest of all that the language knows of it. While it is the same, so is what a pipeline comes to. */
+  readonly digests: ReadonlyMap<string, string>;
 }
 
 /** What is wrong with a module, ending a sentence that begins with its path. */
@@ -40,6 +43,7 @@ export async function loadUserStages(options: UserCodeOptions, modules: readonly
   const types = new Map<string, StageType>();
   const problems = new Map<string, StageTypeProblem>();
   const codes = new Map<string, StageCode>();
+  const digests = new Map<string, string>();
   for (const module of modules) {
     try {
       if (files.stat(files.resolveLink(module))?.kind !== "file") throw new UnfitStage("does not exist");
@@ -50,14 +54,16 @@ export async function loadUserStages(options: UserCodeOptions, modules: readonly
       const assets: Record<string, CodeBundle> = {};
       for (const [name, path] of Object.entries(definition.assets ?? {}))
         assets[name] = await bundleAsset(files, code.bundle, resolve(dirname(module), path), name);
-      types.set(module, { definition, schema: schemaOf(files, definition, module), module });
+      const schema = schemaOf(files, definition, module);
+      types.set(module, { definition, schema, module });
+      digests.set(module, digestBytes(canonicalJson([entry.digest, schema])));
       codes.set(module, { entry, assets });
     } catch (error) {
       problems.set(module, describeProblem(error));
     }
   }
   code.save();
-  return { types, problems, code: codes };
+  return { types, problems, code: codes, digests };
 }
 
 function describeProblem(error: unknown): StageTypeProblem {

@@ -240,7 +240,13 @@ describe("what is known of a user's stage before a run", () => {
   test("may have its schema in a file", async () => {
     edit(CLEAN, '{ type: "object", properties: { least: { type: "integer", default: 1 } } }', '"./clean.schema.json"');
     write("project/stages/clean.schema.json", '{ "type": "object", "properties": { "most": { "type": "number" } } }');
-    expect((await load(CLEAN)).types.get(at(CLEAN))!.schema.properties).toEqual({ most: { type: "number" } });
+    const before = await load(CLEAN);
+    expect(before.types.get(at(CLEAN))!.schema.properties).toEqual({ most: { type: "number" } });
+    // Its code is the same, and what the language knows of it is not.
+    edit("project/stages/clean.schema.json", "number", "integer");
+    const after = await load(CLEAN);
+    expect(after.code.get(at(CLEAN))).toEqual(before.code.get(at(CLEAN)));
+    expect(after.digests.get(at(CLEAN))).not.toBe(before.digests.get(at(CLEAN)));
   });
 
   test("has no settings without a schema", async () => {
