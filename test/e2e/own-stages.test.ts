@@ -1,6 +1,7 @@
 /** A project with stages of its own, a shell stage and one in TypeScript, run by the real program. */
-import { cpSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { processIdentity } from "../../src/platform/process-tree.ts";
 import { Project } from "./project.ts";
 import { stagesThat } from "./tiny-pipeline.ts";
 
@@ -119,6 +120,130 @@ test("the project may lie anywhere: a copy of it, store and all, has nothing to 
   const run = await copy.run(["run", "own", "--json"]);
   expect([run.code, stagesThat(run.outcomes, "ran")]).toEqual([0, []]);
   copy.remove();
+});
+
+test("a declared environment variable counts by its value, in both kinds of stages; another one is not there", async () => {
+  project.write(
+    "stages/look.ts",
+    `import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { defineStage } from "tfpipe";
+export const look = defineStage({
+  type: "look",
+  description: "Looks around.",
+  inputs: {},
+  outputs: { out: { kind: "file", description: "What it saw." } },
+  async run({ outputs }) {
+    writeFileSync(join(outputs.out!.folder, "out.txt"), \`\${process.env.MODE} \${process.env.SECRET}\`);
+  },
+});
+`,
+  );
+  project.write(
+    "pipelines/env.yaml",
+    `name: env
+env: [MODE]
+stages:
+  look: { uses: ../stages/look.ts }
+  shell:
+    outputs: { out: out.txt }
+    run: printf '%s' "\${env.MODE} \${SECRET-undefined}" > "\${outputs.out}"
+`,
+  );
+  const runWith = (MODE: string) => project.run(["run", "env", "--json"], { MODE, SECRET: "leaks" });
+  expect(stagesThat((await runWith("a")).outcomes, "ran")).toEqual(["look", "shell"]);
+  for (const stage of ["look", "shell"]) expect(project.read(`artifacts/env/${stage}/out/out.txt`)).toBe("a undefined");
+  expect(stagesThat((await runWith("a")).outcomes, "ran")).toEqual([]);
+  expect(stagesThat((await runWith("b")).outcomes, "ran")).toEqual(["look", "shell"]);
+  expect((await project.run(["why", "env", "shell"], { MODE: "c" })).stdout).toMatch(/env MODE b -> c/);
+});
+
+test("a listed program counts by its bytes, and one that is not there is named", async () => {
+  project.write("bin/greet", "#!/bin/sh\necho hello\n");
+  chmodSync(project.path("bin/greet"), 0o755);
+  project.write(
+    "pipelines/tools.yaml",
+    `name: tools
+stages:
+  greet:
+    tools: [greet]
+    outputs: { out: out.txt }
+    run: greet > "\${outputs.out}"
+`,
+  );
+  const PATH = `${project.path("bin")}:${process.env.PATH}`;
+  expect(stagesThat((await project.run(["run", "tools", "--json"], { PATH })).outcomes, "ran")).toEqual(["greet"]);
+  expect(stagesThat((await project.run(["run", "tools", "--json"], { PATH })).outcomes, "ran")).toEqual([]);
+  project.edit("bin/greet", "hello", "good day");
+  expect((await project.run(["why", "tools", "greet"], { PATH })).stdout).toContain("the program greet is another one");
+  await project.run(["run", "tools", "--json"], { PATH });
+  expect(project.read("artifacts/tools/greet/out/out.txt")).toBe("good day\n");
+  const missing = await project.run(["run", "tools", "--json"]);
+  expect(missing.stage("greet").failure?.message).toMatch(/greet is listed under tools/);
+});
+
+test("a shell stage collects the instances of a matrix, a folder each", async () => {
+  project.write(
+    "pipelines/many.yaml",
+    `name: many
+stages:
+  draw:
+    matrix: { seed: [1, 2], size: [10] }
+    outputs: { out: drawn.txt }
+    run: echo "\${matrix.seed} of \${matrix.size}" > "\${outputs.out}"
+  collect:
+    inputs: { runs: "draw@*" }
+    outputs: { out: all.txt }
+    run: cd "\${inputs.runs}"; for one in *; do echo "$one $(cat "$one/drawn.txt")"; done > "\${outputs.out}"
+`,
+  );
+  const run = await project.run(["run", "many", "--json"]);
+  expect([run.stderr, run.code]).toEqual(["", 0]);
+  expect(project.read("artifacts/many/collect/out/all.txt")).toBe("seed=1,size=10 1 of 10\nseed=2,size=10 2 of 10\n");
+  project.edit("pipelines/many.yaml", "[1, 2]", "[1, 3]");
+  const again = await project.run(["run", "many", "--json"]);
+  expect(stagesThat(again.outcomes, "ran")).toEqual(["draw@seed=3,size=10", "collect"]);
+});
+
+test("Ctrl-C ends a command and what it started, and the next run starts it again", async () => {
+  project.write(
+    "pipelines/long.yaml",
+    `name: long
+stages:
+  wait:
+    outputs: { out: out.txt }
+    run: |
+      sleep 1000 & echo "$!"
+      wait; touch "\${outputs.out}"
+`,
+  );
+  const running = project.start(["run", "long", "--json"]);
+  const said = await running.event((event) => event.type === "stage-logged");
+  running.child.kill("SIGINT");
+  const result = await running.result;
+  expect([result.code, result.outcomes.wait]).toEqual([130, "interrupted"]);
+  const pid = Number(said.type === "stage-logged" ? said.line : Number.NaN);
+  await expect.poll(() => processIdentity(pid)).toBeUndefined();
+  project.edit("pipelines/long.yaml", "sleep 1000", "sleep 0");
+  expect((await project.run(["run", "long", "--json"])).code).toBe(0);
+});
+
+test("what a command links into its output stays the user's own", async () => {
+  project.write(
+    "pipelines/link.yaml",
+    `name: link
+stages:
+  link:
+    outputs: { out: out.txt }
+    run: ln ../data/raw.txt "\${outputs.out}"
+`,
+  );
+  expect((await project.run(["run", "link", "--json"])).outcomes.link).toBe("ran");
+  writeFileSync(project.path("data/raw.txt"), "edited by hand");
+  rmSync(project.path("artifacts/link"), { recursive: true });
+  const run = await project.run(["run", "link", "--json"]);
+  expect([run.stderr, run.outcomes.link]).toEqual(["", "restored"]);
+  expect(project.read("artifacts/link/link/out/out.txt")).toBe("one two\n");
 });
 
 describe("what is hostile arrives as it is", () => {
