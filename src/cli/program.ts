@@ -44,6 +44,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       collectForce,
     )
     .option("-n, --dry-run", "show the plan, and run nothing")
+    .option("--name <name>", "what to call the run: for pipe diff, pipe why --run and the list of runs")
     .addHelpText(
       "after",
       examples([
@@ -60,6 +61,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       done(
         await runCommand(app, words, {
           ...runningDefaults(options),
+          ...(options.name === undefined ? {} : { name: options.name as string }),
           force: options.force ?? [],
           dryRun: flag(options.dryRun),
         }),
@@ -321,7 +323,6 @@ function runningCommand(program: Command, name: string, description: string): Co
     .option("--from <stage>", "only this stage and all that depends on it; may be repeated", collect)
     .option("--until <stage>", "only this stage and all that it needs; may be repeated", collect)
     .option("-k, --keep-going", "after a failure, go on with what does not depend on it")
-    .option("--name <name>", "what to call the run: for pipe diff, pipe why --run and the list of runs")
     .option("--logs", "show every line that stages write, not only the newest")
     .option("--paranoid", "digest every input again instead of trusting unchanged file times")
     .option("--json", "print events, one JSON object a line");
