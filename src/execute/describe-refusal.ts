@@ -9,8 +9,7 @@ export function describeRefusal(error: unknown): (FailureRecord & { readonly hel
   const path = error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
   const where = path === undefined ? "" : ` (${path})`;
   const refusal = (message: string, help: string) => ({ message: `${message}${where}`, help, lastOutput: [] });
-  if (error instanceof UnfitForArtifact)
-    return { message: error.message, help: "an input is a file, or a folder of files and folders", lastOutput: [] };
+  if (error instanceof UnfitForArtifact) return { message: error.message, help: error.help, lastOutput: [] };
   if (error instanceof DamagedObject)
     return { message: error.message, help: "run again: what made it runs once more", lastOutput: [] };
   switch (errorCode(error)) {

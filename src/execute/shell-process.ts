@@ -3,6 +3,7 @@
  * it ends is a value, and whatever it started ends with it.
  */
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { killTree, stopTree } from "../platform/process-tree.ts";
 import type { FailureRecord } from "../record.ts";
 import { catchOutput } from "./caught-output.ts";
@@ -29,13 +30,12 @@ const LAST_OUTPUT_MS = 2_000;
 
 export function runShellProcess(options: ShellProcessOptions): Promise<StageResult> {
   const { signal, folder, environment, words, clock, timeoutMs } = options;
-  const [program, ...args] = words;
   return new Promise((resolve) => {
     const refuse = (error: Error) =>
-      resolve({ result: "failed", failure: { ...describeStart(error, program!), lastOutput: [] } });
+      resolve({ result: "failed", failure: { ...describeStart(error), lastOutput: [] } });
     let child: ReturnType<typeof spawnCommand>;
     try {
-      child = spawnCommand(program!, args, folder, environment);
+      child = spawnCommand(words, folder, environment);
     } catch (error) {
       // Refused before it began: a value with a NUL in it, more text than the system passes on.
       refuse(error as Error);
@@ -52,10 +52,11 @@ export function runShellProcess(options: ShellProcessOptions): Promise<StageResu
     child.on("exit", async () => {
       killTree(pid);
       await clock.wait(LAST_OUTPUT_MS, closed.signal);
-      child.stdout.destroy();
-      child.stderr.destroy();
+      child.stdout?.destroy();
+      child.stderr?.destroy();
     });
-    child.on("close", (code, killedBy) => {
+    child.on("close", (given, signalled) => {
+      const { code, killedBy } = readEnd(given, signalled);
       closed.abort();
       signal.removeEventListener("abort", stop);
       const ended = guard.ended();
@@ -69,24 +70,39 @@ export function runShellProcess(options: ShellProcessOptions): Promise<StageResu
   });
 }
 
-function spawnCommand(
-  program: string,
-  args: readonly string[],
-  folder: string,
-  environment: Readonly<Record<string, string>>,
-) {
-  return spawn(program, args, { cwd: folder, env: environment, stdio: ["ignore", "pipe", "pipe"], detached: true });
+/**
+ * Stands between the runner and the command, so that a command does not outlive a runner that was killed: the pipe on
+ * descriptor 3 ends with the runner, and then the group is ended. Asked to stop, it waits for what the command makes of it.
+ */
+const KEEPER = `trap : TERM
+"$@" 3<&- &
+command=$!
+{ trap '' TERM; read -r _ <&3; kill -KILL 0; } &
+watcher=$!
+while :; do wait "$command"; code=$?; kill -0 "$command" 2>/dev/null || break; done
+kill -KILL "$watcher" 2>/dev/null
+exit "$code"`;
+
+function spawnCommand(words: readonly string[], folder: string, environment: Readonly<Record<string, string>>) {
+  return spawn("/bin/sh", ["-c", KEEPER, "sh", ...words], {
+    cwd: folder,
+    env: environment,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    detached: true,
+  });
+}
+
+/** A shell tells by a code above 128 which signal ended what it ran. */
+function readEnd(code: number | null, killedBy: NodeJS.Signals | null) {
+  const number = code === null || code <= 128 ? undefined : code - 128;
+  const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
+  return name === undefined ? { code, killedBy } : { code, killedBy: name as NodeJS.Signals };
 }
 
 type Described = Pick<FailureRecord, "message" | "help">;
 
-function describeStart(error: Error & { readonly code?: string }, program: string): Described {
+function describeStart(error: Error & { readonly code?: string }): Described {
   switch (error.code) {
-    case "ENOENT":
-      return {
-        message: `there is no program ${program} to run its command`,
-        help: "install it, or set another `shell`",
-      };
     case "E2BIG":
       return {
         message: "its command and values are longer than the system passes to a process",

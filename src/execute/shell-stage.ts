@@ -12,6 +12,7 @@ import { digestPath } from "../identity/artifact-digest.ts";
 import { digestFile } from "../identity/digest.ts";
 import type { InputSource, PipelineStage, ShellCommand } from "../language/pipeline.ts";
 import type { FileSystem } from "../platform/file-system.ts";
+import { findProgram } from "../platform/find-program.ts";
 import { runShellProcess, type ShellProcessOptions } from "./shell-process.ts";
 import { stageEnvironment } from "./stage-environment.ts";
 import { FILE_KIND } from "./stage-inputs.ts";
@@ -39,6 +40,11 @@ export async function runShellStage(workspace: ShellParts, request: ShellStageRe
   const { places } = key.manifest.command!;
   if (files.stat(files.resolveLink(command.folder))?.kind !== "folder")
     return failed(`its working folder ${command.folder} is not there`, "`folder` is relative to the pipeline's file");
+  const environmentOf = (values: Readonly<Record<string, string>>) => stageEnvironment(environment, stage.env, values);
+  const [shell] = command.shell;
+  const searchPath = environmentOf({}).PATH ?? "";
+  if (findProgram(files, shell!, { searchPath, folder: command.folder }) === undefined)
+    return failed(`there is no program ${shell} to run its command`, "install it, or set another `shell`");
   const variables: Record<string, string> = { ...command.values };
   for (const [port, paths] of Object.entries(inputs)) {
     const folder = join(staging, "inputs", folderName(port));
@@ -58,7 +64,7 @@ export async function runShellStage(workspace: ShellParts, request: ShellStageRe
     ...process,
     words: [...command.shell, command.script],
     folder: command.folder,
-    environment: stageEnvironment(environment, stage.env, variables),
+    environment: environmentOf(variables),
   });
 }
 

@@ -157,7 +157,12 @@ async function digestTools(
   const tools: Record<string, string> = {};
   for (const tool of command?.tools ?? []) {
     const path = findProgram(files, tool, { searchPath: env.PATH ?? searchPath, folder: command!.folder });
-    if (path === undefined) throw new UnfitForArtifact(tool, "is listed under tools, and there is no such program");
+    if (path === undefined)
+      throw new UnfitForArtifact(
+        tool,
+        "is listed under tools, and there is no such program",
+        "PATH leads to no such file",
+      );
     tools[tool] = await memo.digest(path);
   }
   return tools;

@@ -6,10 +6,12 @@ import type { StatMemo } from "./stat-memo.ts";
 /** Why a path cannot be an artifact. */
 export class UnfitForArtifact extends Error {
   readonly path: string;
-  constructor(path: string, problem: string) {
+  readonly help: string;
+  constructor(path: string, problem: string, help = "an input or output is a file, or a folder of files and folders") {
     super(`${path} ${problem}`);
     this.name = "UnfitForArtifact";
     this.path = path;
+    this.help = help;
   }
 }
 

@@ -228,6 +228,24 @@ stages:
   expect((await project.run(["run", "long", "--json"])).code).toBe(0);
 });
 
+test("a command does not outlive a runner that was killed", async () => {
+  project.write(
+    "pipelines/long.yaml",
+    `name: long
+stages:
+  wait:
+    outputs: { out: out.txt }
+    run: sleep 1000 & echo "$!"; wait; touch "\${outputs.out}"
+`,
+  );
+  const running = project.start(["run", "long", "--json"]);
+  const said = await running.event((event) => event.type === "stage-logged");
+  running.child.kill("SIGKILL");
+  await running.result;
+  const pid = Number(said.type === "stage-logged" ? said.line : Number.NaN);
+  await expect.poll(() => processIdentity(pid)).toBeUndefined();
+});
+
 test("what a command links into its output stays the user's own", async () => {
   project.write(
     "pipelines/link.yaml",
