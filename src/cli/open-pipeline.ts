@@ -110,12 +110,18 @@ function showPlace({ cwd }: App, problem: StageTypeProblem): StageTypeProblem {
   return { ...problem, place: { ...place, span: { ...place.span, file: relative(cwd, place.span.file) } } };
 }
 
+const NO_USER_STAGES: UserStages = {
+  types: new Map(),
+  problems: new Map(),
+  code: new Map(),
+  digests: new Map(),
+  sources: new Map(),
+};
+
 /** The bundler and the user's modules are loaded only where a pipeline uses one. */
 async function loadUserStages(app: App, parsed: ParsedPipeline, artifactsFolder: string): Promise<UserStages> {
   const modules = [...new Set(findUserStages(parsed).map(({ path }) => path))];
-  return modules.length === 0
-    ? { types: new Map(), problems: new Map(), code: new Map(), digests: new Map() }
-    : app.loadUserStages(artifactsFolder, modules);
+  return modules.length === 0 ? NO_USER_STAGES : app.loadUserStages(artifactsFolder, modules);
 }
 
 const PIPELINE_FILE = /\.ya?ml$/;

@@ -100,18 +100,15 @@ async function modulesOf(app: App, opened: OpenedPipeline): Promise<readonly str
   const { code } = await app.openWorkspace(artifactsFolder, { paranoid: false, userStages });
   return pipeline.stages
     .filter(({ command }) => command === undefined)
-    .flatMap(({ type, module }) => {
-      const names = Object.keys(code.resolve(module ?? type, undefined).listing.modules);
-      return names.flatMap((name) => findModule(app, name, module === undefined ? undefined : dirname(module)) ?? []);
-    });
+    .flatMap(({ type, module }) =>
+      module === undefined
+        ? Object.keys(code.resolve(type, undefined).listing.modules).flatMap((name) => findModule(app, name) ?? [])
+        : (userStages.sources.get(module) ?? []),
+    );
 }
 
-/** A module by its path in its project, which lies somewhere around `folder`; in this package where that is left out. */
-function findModule({ files, packageFolder }: App, name: string, folder: string | undefined): string | undefined {
-  const isThere = (path: string) => files.stat(path)?.kind === "file";
-  if (folder === undefined) return isThere(join(packageFolder, name)) ? join(packageFolder, name) : undefined;
-  for (let around = folder; ; around = dirname(around)) {
-    if (isThere(join(around, name))) return join(around, name);
-    if (dirname(around) === around) return undefined;
-  }
+/** A module of this package, where its source is here. */
+function findModule({ files, packageFolder }: App, name: string): string | undefined {
+  const path = join(packageFolder, name);
+  return files.stat(path)?.kind === "file" ? path : undefined;
 }

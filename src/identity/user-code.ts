@@ -26,6 +26,8 @@ export interface UserCodeOptions {
 export interface UserCode {
   /** The bundle of a module, or the copy of a file that is no code; absolute path. Throws `UnbundlableModule`. */
   bundle(path: string): Promise<CodeBundle>;
+  /** Absolute paths of what a bundle was made of: modules, and manifests of packages. */
+  sourcesOf(path: string): readonly string[];
   /** What was kept under a name with `note`, while `bundle` is the one that it was noted for. */
   recall(path: string, bundle: CodeBundle): unknown;
   note(path: string, bundle: CodeBundle, value: unknown): void;
@@ -120,6 +122,7 @@ export function openUserCode(options: UserCodeOptions): UserCode {
       changed = true;
       return made.bundle;
     },
+    sourcesOf: (path) => Object.keys(bundles[path]?.files ?? {}),
     recall: (path, { digest }) => (notes[path]?.digest === digest ? notes[path].value : undefined),
     note(path, { digest }, value) {
       notes[path] = { digest, value };
@@ -137,6 +140,19 @@ export function openUserCode(options: UserCodeOptions): UserCode {
       }
     },
   };
+}
+
+/** Folders of bundles that the index of a `.store/code` no longer names. What a run uses that goes on may be among them. */
+export function findUnusedCode(files: FileSystem, folder: string): readonly string[] {
+  const used = new Set(Object.values(readIndex(files, join(folder, "index.json")).bundles).map(homeOf));
+  return files
+    .list(folder)
+    .map((name) => join(folder, name))
+    .filter((path) => files.stat(path)?.kind === "folder" && !used.has(path));
+}
+
+function homeOf({ bundle }: IndexedBundle): string {
+  return dirname(bundle.file);
 }
 
 /** What cannot be read is empty. */

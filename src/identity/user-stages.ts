@@ -25,6 +25,8 @@ export interface UserStages {
   readonly code: ReadonlyMap<string, StageCode>;
   /** Of each of those: the digest of all that the language knows of it. While it is the same, so is what a pipeline comes to. */
   readonly digests: ReadonlyMap<string, string>;
+  /** Of each of those: the files that it was made of, absolute. */
+  readonly sources: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What is wrong with a module, ending a sentence that begins with its path. */
@@ -44,6 +46,7 @@ export async function loadUserStages(options: UserCodeOptions, modules: readonly
   const problems = new Map<string, StageTypeProblem>();
   const codes = new Map<string, StageCode>();
   const digests = new Map<string, string>();
+  const sources = new Map<string, readonly string[]>();
   for (const module of modules) {
     try {
       if (files.stat(files.resolveLink(module))?.kind !== "file") throw new UnfitStage("does not exist");
@@ -51,19 +54,24 @@ export async function loadUserStages(options: UserCodeOptions, modules: readonly
       const known = code.recall(module, entry) as KeptDefinition | undefined;
       const definition = known === undefined ? await importDefinition(entry) : revive(known);
       if (known === undefined && isData(definition)) code.note(module, entry, keep(definition));
+      const beside = (path: string) => files.resolveLink(resolve(dirname(module), path));
       const assets: Record<string, CodeBundle> = {};
       for (const [name, path] of Object.entries(definition.assets ?? {}))
-        assets[name] = await bundleAsset(files, code.bundle, resolve(dirname(module), path), name);
+        assets[name] = await bundleAsset(files, code.bundle, beside(path), name);
       const schema = schemaOf(files, definition, module);
       types.set(module, { definition, schema, module });
       digests.set(module, digestBytes(canonicalJson([entry.digest, schema])));
       codes.set(module, { entry, assets });
+      sources.set(module, [
+        ...[files.resolveLink(module), ...Object.values(definition.assets ?? {}).map(beside)].flatMap(code.sourcesOf),
+        ...(typeof definition.schema === "string" ? [beside(definition.schema)] : []),
+      ]);
     } catch (error) {
       problems.set(module, describeProblem(error));
     }
   }
   code.save();
-  return { types, problems, code: codes, digests };
+  return { types, problems, code: codes, digests, sources };
 }
 
 function describeProblem(error: unknown): StageTypeProblem {
@@ -85,12 +93,12 @@ async function bundleAsset(
   path: string,
   name: string,
 ): Promise<CodeBundle> {
-  if (files.stat(files.resolveLink(path))?.kind !== "file")
+  if (files.stat(path)?.kind !== "file")
     throw new UnfitStage(
       `names an asset ${name} that does not exist: ${path}`,
       "assets are files, by paths relative to the module",
     );
-  return bundle(files.resolveLink(path));
+  return bundle(path);
 }
 
 /** Runs the module's top level, in this process. */

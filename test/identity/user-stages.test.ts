@@ -1,11 +1,12 @@
 /** A user's own stages: what moves their digest, what the program knows of them before a run, and what it refuses. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createLineTable, positionAt } from "../../src/diagnostics/code-frame.ts";
 import { openCodeLibrary } from "../../src/identity/code-library.ts";
+import { findUnusedCode } from "../../src/identity/user-code.ts";
 import { loadUserStages } from "../../src/identity/user-stages.ts";
 import type { StageTypeProblem } from "../../src/language/pipeline.ts";
 import { type FileSystem, nodeFileSystem } from "../../src/platform/file-system.ts";
@@ -278,6 +279,39 @@ function placeOf({ place }: StageTypeProblem): string {
   const { line, column } = positionAt(createLineTable(place.text), place.span.start);
   return `${basename(place.span.file)}:${line}:${column} `;
 }
+
+test("the files that a stage was made of are known: modules, manifests of packages, assets and a schema", async () => {
+  edit(CLEAN, "async run()", 'assets: { font: "./font.bin" }, async run()');
+  edit(CLEAN, '{ type: "object", properties: { least: { type: "integer", default: 1 } } }', '"./clean.schema.json"');
+  write("project/stages/font.bin", "font");
+  write("project/stages/clean.schema.json", '{ "type": "object" }');
+  const { sources } = await load(CLEAN);
+  const shown = sources.get(at(CLEAN))!.map((path) => relative(root, path));
+  expect(shown.sort()).toEqual([
+    "project/node_modules/inner/package.json",
+    "project/node_modules/shout/package.json",
+    "project/package.json",
+    "project/stages/clean.schema.json",
+    "project/stages/clean.ts",
+    "project/stages/font.bin",
+    "project/stages/lib/table.json",
+    "project/stages/lib/words.ts",
+    "tfpipe/dist/chunks/a.js",
+    "tfpipe/dist/tfpipe.js",
+    "tfpipe/package.json",
+    "workspace/index.ts",
+    "workspace/package.json",
+  ]);
+});
+
+test("bundles that nothing uses any more are found", async () => {
+  const old = (await resolveClean()).entry;
+  const folder = at("project/artifacts/.store/code");
+  expect(findUnusedCode(nodeFileSystem, folder)).toEqual([]);
+  edit(CLEAN, "words(String", "words('x' + String");
+  await resolveClean();
+  expect(findUnusedCode(nodeFileSystem, folder)).toEqual([dirname(old)]);
+});
 
 describe("a user's module is refused", () => {
   const definition = (changes: string) =>
