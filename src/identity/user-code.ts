@@ -67,7 +67,9 @@ export function openUserCode(options: UserCodeOptions): UserCode {
     return stat?.kind === "file" ? memo.digest(path, stat) : undefined;
   };
   const isCurrent = async ({ bundle, files: made, folders }: IndexedBundle): Promise<boolean> => {
-    for (const { file } of [bundle, ...(bundle.beside ?? [])]) if (files.stat(file) === undefined) return false;
+    // What is in the store may have been lost or edited: then it is made again.
+    for (const { file, digest } of [bundle, ...(bundle.beside ?? [])])
+      if ((await digestOf(file)) !== digest) return false;
     for (const [path, digest] of Object.entries(folders)) if (digestNames(files, path) !== digest) return false;
     for (const [path, digest] of Object.entries(made)) if ((await digestOf(path)) !== digest) return false;
     return true;

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createLineTable, positionAt } from "../../src/diagnostics/code-frame.ts";
 import { openCodeLibrary } from "../../src/identity/code-library.ts";
+import { digestBytes } from "../../src/identity/digest.ts";
 import { findUnusedCode } from "../../src/identity/user-code.ts";
 import { loadUserStages } from "../../src/identity/user-stages.ts";
 import type { StageTypeProblem } from "../../src/language/pipeline.ts";
@@ -202,11 +203,18 @@ describe("the bundle of a user's stage", () => {
     expect(written.filter((path) => !path.endsWith("stats.json"))).toEqual([]);
   });
 
-  test("is made again where it is gone from the store", async () => {
+  test.each([
+    ["is gone from the store", (entry: string) => rmSync(dirname(entry), { recursive: true })],
+    ["was edited there", (entry: string) => writeFileSync(entry, "export const clean = 1;")],
+    ["lost what leads to a package", (entry: string) => rmSync(join(dirname(entry), "packages", "shout.mjs"))],
+  ])("is made again where it %s", async (_what, damage) => {
     const { entry, digest } = await resolveClean();
-    rmSync(dirname(entry), { recursive: true });
-    expect((await resolveClean()).digest).toBe(digest);
-    expect(readFileSync(entry, "utf8")).toMatch(/export\{/);
+    const text = readFileSync(entry, "utf8");
+    damage(entry);
+    const { digest: after, bundles } = await resolveClean();
+    expect(after).toBe(digest);
+    expect(readFileSync(entry, "utf8")).toBe(text);
+    for (const bundle of bundles) expect(digestBytes(readFileSync(bundle.path))).toBe(bundle.digest);
   });
 });
 
