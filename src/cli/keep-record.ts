@@ -24,7 +24,7 @@ export function checkRunName(app: App, workspace: Workspace, name: string): void
 
 /**
  * A run that had nothing to do leaves a record of constant size, and the report as it is. Where the last record is not
- * of the same stages (only some had been asked for), it is written whole once.
+ * of the same stages (of one of the two only some had been asked for), it is written whole: of a whole pipeline once.
  */
 export async function keepRecord(
   app: App,
@@ -58,7 +58,7 @@ function constantRecord(
 ): { readonly kept: RunRecord; readonly isWhole: boolean } {
   const last = readLastRun(workspace, pipeline);
   if (last?.runId === undefined || last.runDigest !== digestOfRun(fingerprintsOf(record)))
-    return { kept: record, isWhole: true };
+    return { kept: record, isWhole: record.stages.length === pipeline.stages.length };
   return { kept: { ...record, stages: [], sameAs: last.runId }, isWhole: false };
 }
 

@@ -44,6 +44,8 @@ export interface CurrentKey {
   readonly key: KeyedCode;
   /** Ports whose digest is not known: what makes them has yet to run. */
   readonly undecided: ReadonlySet<string>;
+  /** What a source file is bundled into. */
+  readonly partsOf?: (module: string) => readonly string[];
 }
 
 /** One stage beside its reference. */
@@ -74,7 +76,9 @@ export function createExplainer(workspace: Workspace, request: ExplainRequest): 
     try {
       const inputs = await keyStageInputs(workspace, stage, outputOf);
       const engine = engines.get(stage.name);
-      return { key: makeStageKey(workspace, { stage, pipelineFolder: pipeline.folder, inputs, engine }), undecided };
+      const key = makeStageKey(workspace, { stage, pipelineFolder: pipeline.folder, inputs, engine });
+      const partsOf = key.resolved?.partsOf;
+      return { key, undecided, ...(partsOf === undefined ? {} : { partsOf }) };
     } catch (error) {
       if (error instanceof UnfitForArtifact) return error.message;
       throw error;
@@ -227,7 +231,8 @@ function differencesOf(
   const open = new Set([...reference.undecided, ...current.undecided]);
   const differences: ExplainedDifference[] = [];
   for (const difference of diffKeys(reference.key, current.key)) {
-    const origin = originOf(stage, difference, texts);
+    const origin =
+      difference.part === "code" ? partsText(current, difference.name) : originOf(stage, difference, texts);
     const located = origin === undefined ? difference : { ...difference, origin };
     if (difference.part !== "input" || !open.delete(difference.name)) {
       differences.push(located);
@@ -249,6 +254,11 @@ function differencesOf(
     differences.push({ part: "input", name, ...(origin === undefined ? {} : { origin }), undecided: true });
   }
   return differences;
+}
+
+function partsText({ partsOf }: CurrentKey, module: string): string | undefined {
+  const parts = partsOf?.(module) ?? [];
+  return parts.length === 0 ? undefined : parts.join(", ");
 }
 
 function remember<T>(known: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {

@@ -33,6 +33,8 @@ export interface ResolvedCode {
   readonly engine?: string;
   /** Everything of it that will run or be read, with the digest it must have. */
   readonly bundles: readonly { readonly path: string; readonly digest: string }[];
+  /** What a source file is bundled into: `train`, `train's loader`, `engine wasm`. */
+  readonly partsOf?: (module: string) => readonly string[];
 }
 
 export interface CodeLibrary {

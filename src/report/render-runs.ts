@@ -31,11 +31,16 @@ export interface ListedRun {
 }
 
 /** What stages did and how well gets a column where it would have this much room, else lines of its own. */
-const NARROWEST_TAIL = 30;
+const NARROWEST_TAIL = 60;
 const GAP = 2;
+const NO_BREAK = "\u00a0";
 
 /** Lines without a final break, none wider than the window. */
 export function renderRuns(runs: readonly ListedRun[], style: TextStyle): string {
+  return layOutRuns(runs, style).replaceAll(NO_BREAK, " ");
+}
+
+function layOutRuns(runs: readonly ListedRun[], style: TextStyle): string {
   const palette = createPalette(style.color);
   const width = style.columns - 1;
   if (runs.length === 0) return "no runs";
@@ -91,7 +96,8 @@ function metricsText({ metrics }: ListedRun): string {
   return all
     .map(({ stage, name, value }) => {
       const alone = all.filter((other) => other.name === name).length === 1;
-      return `${alone ? "" : `${stage} `}${figureText(name, value)}`;
+      // One item stays on one line.
+      return `${alone ? "" : `${stage} `}${figureText(name, value)}`.replaceAll(" ", NO_BREAK);
     })
     .join("  ");
 }

@@ -45,7 +45,10 @@ export function renderWhy(why: Why, style: TextStyle): string {
   const farther = rootCauses.filter(({ stage }) => stage !== name);
   if (explanation.differences.length > 0 && farther.length > 0)
     for (const [index, { stage, text, difference }] of rootCauses.entries()) {
-      const place = difference?.origin === undefined || difference.part === "input" ? "" : ` (${difference.origin})`;
+      const place =
+        difference?.origin === undefined || difference.part === "input" || difference.part === "code"
+          ? ""
+          : ` (${difference.origin})`;
       writer.line(0, `${index === 0 ? "root cause: " : "       and: "}${stage}: ${text}${place}`, palette.yellow);
     }
   return writer.lines.join("\n");

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunComparison } from "../../src/cache/compare-runs.ts";
 import type { Explanation, RootCause } from "../../src/identity/explanation.ts";
+import type { RunRecord } from "../../src/record.ts";
 import type { ListedRun } from "../../src/report/render-runs.ts";
 import { Project, writeImages } from "./project.ts";
 
@@ -167,6 +168,22 @@ describe("after the second run", () => {
     expect(taken.stderr).toMatch(/note: the run first \(\w{6}, [\d :-]+\) has that name too/);
   });
 
+  test("a run that finds everything done refers to the run that did it, and one of a part lists that part", async () => {
+    const record = async (...args: readonly string[]) => {
+      const { record: given } = await project.run(["run", "--json", ...args]);
+      return JSON.parse(project.read(`artifacts/.store/runs/${given!.id}/run.json`)) as RunRecord;
+    };
+    const second = (await lines<ListedRun>("runs")).find(({ name }) => name === "second")!;
+    expect(await record()).toMatchObject({ stages: [], sameAs: second.id, params: { seed: 2 } });
+    expect((await record("split")).stages.map(({ stage }) => stage)).toEqual(["fetch", "split"]);
+    expect(await record()).toMatchObject({ stages: [], sameAs: second.id });
+    // What was done last is a part of the pipeline: then the whole is listed once.
+    expect((await project.run(["run", "split", "--force", "split"])).code).toBe(0);
+    const whole = await record();
+    expect(whole.stages).toHaveLength(3);
+    expect(await record()).toMatchObject({ stages: [], sameAs: whole.id });
+  });
+
   test("the beginning of an id that two runs have is asked to be longer", async () => {
     const { code, stderr } = await project.run(["diff", "2", "second"]);
     expect(code).toBe(2);
@@ -176,10 +193,12 @@ describe("after the second run", () => {
   test("what gc took is said to be gone", async () => {
     const traces = project.path("artifacts", ".store", "traces");
     for (const folder of readdirSync(traces)) rmSync(`${traces}/${folder}`, { recursive: true });
+    // The name "first" was given to a run that had nothing to do, too: this is the one that did something.
+    const first = (await lines<ListedRun>("runs")).find(({ name, outcome }) => name === "first" && outcome === "done")!;
     expect((await project.run(["why", "split", "--run", "second"])).stdout).toContain(
       "its trace was removed from the store",
     );
-    const { unknown, params } = await json<RunComparison>("diff", "last~1", "last");
+    const { unknown, params } = await json<RunComparison>("diff", first.id, "second");
     expect(params).toHaveLength(1);
     expect(unknown.map(({ stage }) => stage)).toContain("split");
   });
@@ -211,7 +230,7 @@ describe("after an edit of a stage's source, in a copy of this checkout", () => 
     const { stdout } = await edited.run(["plan"]);
     expect(stdout).toContain("stages/split.ts was edited");
     const why = await edited.run(["why", "normalize"]);
-    expect(why.stdout).toContain("code stages/split.ts was edited");
+    expect(why.stdout).toContain("code stages/split.ts was edited (split)");
     expect(why.stdout).toContain("root cause: split: stages/split.ts was edited");
   });
 

@@ -61,8 +61,8 @@ describe("the list of runs", () => {
       "run     name        when (UTC)        pipeline        outcome         took  stages, metrics
       ef5678              2026-01-03 12:00  resnet34@quick  unfinished
       cd3456              2026-01-02 12:00  resnet34@quick  fresh         131 ms  7 fresh  validAccuracy 51.23 %  loss 1.402  top1 50.98 %
-      bc2345  lower-rate  2026-01-02 11:11  resnet34@quick  done        4 m 05 s  3 ran, 4 fresh  validAccuracy 51.23 %  train loss 1.200  evaluate loss 1.402  top1
-                                                                                  50.98 %
+      bc2345  lower-rate  2026-01-02 11:11  resnet34@quick  done        4 m 05 s  3 ran, 4 fresh  validAccuracy 51.23 %  train loss 1.200  evaluate loss 1.402
+                                                                                  top1 50.98 %
       ab1234  baseline    2026-01-02 10:11  resnet34        failed          12 s  1 failed, 2 restored, 2 skipped"
     `);
   });
@@ -92,8 +92,8 @@ describe("the list of runs", () => {
         pipeline    resnet34@quick
         outcome     fresh
         took        131 ms
-        7 fresh  validAccuracy 51.23 %  loss
-        1.402  top1 50.98 %
+        7 fresh  validAccuracy 51.23 %
+        loss 1.402  top1 50.98 %
       bc2345
         name        lower-rate
         when (UTC)  2026-01-02 11:11
