@@ -33,7 +33,7 @@ export interface ResolvedCode {
   readonly engine?: string;
   /** Everything of it that will run or be read, with the digest it must have. */
   readonly bundles: readonly { readonly path: string; readonly digest: string }[];
-  /** What a source file is bundled into: `train`, `train's loader`, `engine wasm`. */
+  /** What a source file is bundled into: `the stage`, `its loader`, `engine wasm`. */
   readonly partsOf?: (module: string) => readonly string[];
 }
 
@@ -84,6 +84,14 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
         bundles: all
           .flatMap((bundle) => [bundle, ...(bundle.beside ?? [])])
           .map(({ file, digest }) => ({ path: resolve(folder, file), digest })),
+        partsOf(module) {
+          const parts: readonly (readonly [string, CodeBundle | undefined])[] = [
+            ["the stage", stage.entry],
+            ...assets.map(([name, asset]) => [`its ${name}`, asset] as const),
+            [`engine ${engine}`, engineCode],
+          ];
+          return parts.flatMap(([name, bundle]) => (bundle?.modules[module] === undefined ? [] : [name]));
+        },
       };
     },
   };

@@ -36,7 +36,7 @@ export interface ComparedKey {
 export interface ExplainedDifference extends KeyDifference {
   /**
    * Of a param or an engine's setting the place that says so (`pipelines/x.yaml:31`), of an input what it reads, of a
-   * source file what it is bundled into (`train, train's loader`, `engine wasm`).
+   * source file what it is bundled into (`the stage, its loader`, `engine wasm`).
    */
   readonly origin?: string;
   /** Of an input: what makes it has yet to run, so whether it changes is not known. `after` is then absent. */

@@ -187,7 +187,7 @@ describe("after the second run", () => {
   test("the beginning of an id that two runs have is asked to be longer", async () => {
     const { code, stderr } = await project.run(["diff", "2", "second"]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/"2" may be \d runs: .*\n {2}help: give more of the id\n/);
+    expect(stderr).toMatch(/"2" may be \d+ runs: .*\n {2}help: give more of the id\n/);
   });
 
   test("what gc took is said to be gone", async () => {
@@ -230,7 +230,7 @@ describe("after an edit of a stage's source, in a copy of this checkout", () => 
     const { stdout } = await edited.run(["plan"]);
     expect(stdout).toContain("stages/split.ts was edited");
     const why = await edited.run(["why", "normalize"]);
-    expect(why.stdout).toContain("code stages/split.ts was edited (split)");
+    expect(why.stdout).toContain("code stages/split.ts was edited (the stage)");
     expect(why.stdout).toContain("root cause: split: stages/split.ts was edited");
   });
 

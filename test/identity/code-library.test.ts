@@ -144,6 +144,14 @@ describe("the code digest of a stage", () => {
     expect(Object.keys(after).filter((path) => after[path] !== before[path])).toEqual(["src/heavy.ts"]);
   });
 
+  test("knows what each of its modules is bundled into", async () => {
+    const { partsOf } = (await open()).resolve("puppet", "a");
+    expect(partsOf!("src/heavy.ts")).toEqual(["the stage"]);
+    expect(partsOf!("src/thread.ts")).toEqual(["its thread"]);
+    expect(partsOf!("src/engine-a.ts")).toEqual(["engine a"]);
+    expect(partsOf!("src/engine-b.ts")).toEqual([]);
+  });
+
   test("is taken from the build where there are no sources", async () => {
     const before = (await open("no sources")).resolve("puppet", "a").digest;
     edit("src/heavy.ts", "* 2", "* 5");

@@ -38,7 +38,7 @@ const everything: readonly ExplainedDifference[] = [
   { part: "input", name: "train", before: digest, after: other, origin: "normalize.train" },
   { part: "input", name: "weights", origin: "../weights.safetensors" },
   { part: "input", name: "extra", before: digest },
-  { part: "code", name: "src/ml/data/dataset.ts", before: digest, after: other, origin: "train, train's loader" },
+  { part: "code", name: "src/ml/data/dataset.ts", before: digest, after: other, origin: "the stage, its loader" },
   { part: "code", name: "src/ml/optim/lars.ts", after: other },
   { part: "package", name: "vega", before: "6.3.0", after: "6.4.0" },
   { part: "numerics", name: "threads", before: "2", after: "4", origin: "pipelines/resnet34.yaml:7" },
@@ -150,7 +150,7 @@ describe("why", () => {
         input train changed (normalize.train)  0123456789ab -> fedcba987654
         input weights is new (../weights.safetensors)
         input extra is gone
-        code src/ml/data/dataset.ts was edited (train, train's loader)
+        code src/ml/data/dataset.ts was edited (the stage, its loader)
         code src/ml/optim/lars.ts is new
         package vega 6.3.0 -> 6.4.0
         engine threads 2 -> 4 (pipelines/resnet34.yaml:7)
