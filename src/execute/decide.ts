@@ -170,7 +170,7 @@ function describeDifference({ part, name, before, after }: KeyDifference, stage:
           : `${name} was edited`;
     case "command":
       if (name === "text") return "its command was edited";
-      return `${name} ${before ?? "(none)"} -> ${after ?? "(none)"}`;
+      return `${stage.command?.references?.[name]?.text ?? name} ${before ?? "(none)"} -> ${after ?? "(none)"}`;
     case "tool":
       return `the program ${name} is another one`;
     default: {

@@ -20,6 +20,7 @@ export function originOf(
     case "numerics":
       return lineOf(spans.engineSettings?.[name === "engine" ? "name" : name], texts);
     case "command":
+      return lineOf(stage.command?.references?.[name]?.span ?? spans.type, texts);
     case "tool":
     case "stageType":
       return lineOf(spans.type, texts);

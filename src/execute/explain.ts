@@ -228,12 +228,18 @@ function differencesOf(
   current: CurrentKey,
   texts: ReadonlyMap<string, string>,
 ): readonly ExplainedDifference[] {
-  const open = new Set([...reference.undecided, ...current.undecided]);
+  const undecided = new Set([...reference.undecided, ...current.undecided]);
+  const open = new Set(undecided);
   const differences: ExplainedDifference[] = [];
   for (const difference of diffKeys(reference.key, current.key)) {
+    const input = difference.part === "command" ? /^name of input (.*)$/.exec(difference.name)?.[1] : undefined;
+    // What a file is called that has not been made is not known either.
+    if (input !== undefined && undecided.has(input)) continue;
     const origin =
       difference.part === "code" ? partsText(current, difference.name) : originOf(stage, difference, texts);
-    const located = origin === undefined ? difference : { ...difference, origin };
+    const value = difference.part === "command" ? stage.command?.references?.[difference.name] : undefined;
+    const named = value === undefined ? difference : { ...difference, name: value.text };
+    const located = origin === undefined ? named : { ...named, origin };
     if (difference.part !== "input" || !open.delete(difference.name)) {
       differences.push(located);
       continue;

@@ -81,6 +81,8 @@ export interface ShellCommand {
   readonly script: string;
   /** Values by environment variable, of references to params, matrix and env. Those of inputs and outputs are places. */
   readonly values: Readonly<Record<string, string>>;
+  /** What each of those values stands for, `params.epochs`, and where it was written: for people, in no key. */
+  readonly references?: Readonly<Record<string, { readonly text: string; readonly span: Span }>>;
   /** The name of the environment variable that holds the place of an input or output, by port. */
   readonly inputVariables: Readonly<Record<string, string>>;
   readonly outputVariables: Readonly<Record<string, string>>;

@@ -66,6 +66,7 @@ export function readCommand(
       kind === undefined ? "${" : refer(named.names.get(`${kind}.${rest}`)!),
     ),
     values: named.values,
+    references: named.references,
     inputVariables: named.inputVariables,
     outputVariables: named.outputVariables,
     outputPaths,
@@ -97,6 +98,7 @@ function nameVariables(
   for (const [port, variable] of Object.entries(inputVariables)) names.set(`inputs.${port}`, variable);
   for (const [port, variable] of Object.entries(outputVariables)) names.set(`outputs.${port}`, variable);
   const values: Record<string, string> = {};
+  const references: Record<string, { readonly text: string; readonly span: Span }> = {};
   const wrong = new Set<string>();
   for (const match of text.matchAll(REFERENCE)) {
     const [written, kind, rest, end] = match;
@@ -117,10 +119,11 @@ function nameVariables(
       const variable = name(PREFIXES[kind]!, rest!);
       names.set(key, variable);
       wrong.delete(key);
+      references[variable] = { text: key, span: value.span };
       values[variable] = value.kind === "scalar" ? String(value.value) : JSON.stringify(toJson(value));
     }
   }
-  return { names, values, inputVariables, outputVariables };
+  return { names, values, references, inputVariables, outputVariables };
 }
 
 const PREFIXES: Readonly<Record<string, string>> = { params: "PARAM", matrix: "MATRIX", env: "ENV" };

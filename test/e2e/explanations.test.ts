@@ -12,6 +12,7 @@ import type { Explanation, RootCause } from "../../src/identity/explanation.ts";
 import type { RunRecord } from "../../src/record.ts";
 import type { ListedRun } from "../../src/report/render-runs.ts";
 import { Project, writeImages } from "./project.ts";
+import { createWordsProject } from "./words-pipeline.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
@@ -201,6 +202,44 @@ describe("after the second run", () => {
     const { unknown, params } = await json<RunComparison>("diff", first.id, "second");
     expect(params).toHaveLength(1);
     expect(unknown.map(({ stage }) => stage)).toContain("split");
+  });
+});
+
+describe("of shell stages", () => {
+  let words: Project;
+  beforeAll(async () => {
+    words = createWordsProject();
+    expect((await words.run(["run", "words.yaml"])).code).toBe(0);
+  });
+  afterAll(() => words.remove());
+
+  test("plan and why name the param by what the file calls it, with its line", async () => {
+    words.edit("words.yaml", 'times: "2"', 'times: "3"');
+    const { stdout } = await words.run(["plan", "words.yaml", "--json"]);
+    const reasons = stdout
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { reason: string }).reason);
+    expect(reasons).toContain("params.times 2 -> 3");
+    expect(reasons).toContain("runs only if twice changes its output (twice: params.times 2 -> 3)");
+    const why = await words.run(["why", "words.yaml", "count"]);
+    expect(why.stdout).toContain("      command params.times 2 -> 3 (words.yaml:2)\n");
+    expect(why.stdout).toContain("root cause: twice: params.times 2 -> 3 (words.yaml:2)\n");
+    expect(why.stdout).not.toContain("name of input");
+  });
+
+  test("a run that was killed is listed as unfinished", async () => {
+    const start = { type: "run-started", runId: "x", pipeline: "words", profiles: [], params: {}, stages: [], atMs: 0 };
+    words.write("artifacts/.store/runs/29990101T101112-abcdef/events.ndjson", `${JSON.stringify(start)}\n`);
+    const { stdout } = await words.run(["runs", "--json", "--limit", "1"]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      id: "29990101T101112-abcdef",
+      outcome: "unfinished",
+      startedAt: "2999-01-01T10:11:12.000Z",
+    });
+    expect((await words.run(["show", "words.yaml", "--run", "29990101"])).stderr).toContain(
+      "it was killed, or has not ended yet",
+    );
   });
 });
 
