@@ -57,6 +57,8 @@ interface Comparison {
 
 const MOST_ROOTS = 4;
 const SHOWN_CLAUSES = 2;
+/** Nobody reads on after so many stages, and the root cause is named anyway. */
+const LONGEST_CHAIN = 40;
 /** Stands for the digest of what has not been made. No sha256 reads like it. */
 const UNMADE = { kind: "unmade", digest: "unmade" };
 
@@ -111,7 +113,7 @@ export function createExplainer(workspace: Workspace, request: ExplainRequest): 
       difference.before !== undefined && stage.inputs[difference.name]?.from === "stage" ? [difference.before] : [],
   });
 
-  const explain = async (name: string, told: Set<string>, consumer?: ConsumedBy): Promise<Explanation> => {
+  const explain = async (name: string, told: Set<string>, links = 0, consumer?: ConsumedBy): Promise<Explanation> => {
     const stage = stages.get(name)!;
     const planned = plan.get(name)!;
     const head = {
@@ -124,14 +126,15 @@ export function createExplainer(workspace: Workspace, request: ExplainRequest): 
     const comparison = await comparisonOf(name, consumer);
     if (told.has(name)) return { ...head, differences: [], repeated: true };
     told.add(name);
+    if (links === LONGEST_CHAIN) return { ...head, differences: [], cut: true };
     const differences: ExplainedDifference[] = [];
     for (const difference of comparison.differences) {
       const because: Explanation[] = [];
       for (const producer of producersToAsk(stage, difference)) {
-        const why = await explain(producer, told, consumedBy(stage, comparison, difference));
+        const why = await explain(producer, told, links + 1, consumedBy(stage, comparison, difference));
         // Of a collection, only the members that differ.
         const moved =
-          why.differences.length > 0 || why.decision === "run" || why.decision === "pending" || why.repeated;
+          why.differences.length > 0 || why.decision === "run" || why.decision === "pending" || why.repeated || why.cut;
         if (moved || stage.inputs[difference.name]!.from === "stage") because.push(why);
       }
       differences.push(because.length === 0 ? difference : { ...difference, because });

@@ -20,6 +20,8 @@ export interface Explanation {
   readonly differences: readonly ExplainedDifference[];
   /** Explained further up already: an input that reaches it by two ways. Its differences stand there. */
   readonly repeated?: true;
+  /** Too many stages up the chain to go on: its differences are left out. The root causes are named all the same. */
+  readonly cut?: true;
 }
 
 export interface ComparedKey {

@@ -21,7 +21,7 @@ export interface Why {
 
 const INDENT = 2;
 /** Deeper links of a chain are not indented further, so that there is room for their words. */
-const DEEPEST = 8;
+const DEEPEST = 20;
 const LONGEST_VALUE = 400;
 
 /** Lines without a final break, none wider than the window. */
@@ -65,7 +65,7 @@ function createWriter(width: number): Writer {
   return {
     lines,
     line(depth, text, paint = (same) => same) {
-      const indent = " ".repeat(INDENT * Math.min(depth, DEEPEST, Math.floor(width / 6)));
+      const indent = " ".repeat(INDENT * Math.min(depth, DEEPEST, Math.floor(width / 5)));
       for (const line of breakText(printable(text), width - indent.length, INDENT))
         lines.push(`${indent}${paint(line)}`);
     },
@@ -148,15 +148,16 @@ function writeInput(writer: Writer, depth: number, difference: ExplainedDifferen
   else writer.line(depth, `input ${name} changed${from}  ${shortDigest(before)} -> ${shortDigest(after)}`);
   for (const why of because) {
     writer.line(depth + 1, linkText(why));
-    if (why.repeated) continue;
+    if (why.repeated || why.cut) continue;
     if (why.incomparable !== undefined) writer.line(depth + 2, why.incomparable, palette.dim);
     for (const deeper of why.differences) writeDifference(writer, depth + 2, deeper, palette);
   }
 }
 
 /** How a link of the chain begins: its differences follow below. */
-function linkText({ stage, decision, reason, differences, incomparable, repeated, frozen }: Explanation): string {
+function linkText({ stage, decision, reason, differences, incomparable, repeated, cut, frozen }: Explanation): string {
   if (repeated) return `${stage}: as above`;
+  if (cut) return `${stage}, and so on up to the root cause`;
   const kept = frozen ? ", frozen" : "";
   if (differences.length > 0) {
     if (decision === "run") return `${stage} will run${kept}:`;

@@ -161,6 +161,28 @@ describe("against its last success, a stage", () => {
     );
   });
 
+  test("at the end of a long chain is followed so far, and to the root cause all the same", async () => {
+    const long = (text: string): Stages =>
+      Object.fromEntries(
+        Array.from({ length: 60 }, (_, index) => [
+          `s${index}`,
+          { params: { text: index === 0 ? text : "" }, ...(index === 0 ? {} : { inputs: { in: `s${index - 1}` } }) },
+        ]),
+      );
+    await run(long("a"), "r1");
+    const made = await explainer(long("x"));
+    let links = 0;
+    let last: Explanation | undefined = await made.explain("s59");
+    for (let next: Explanation | undefined = last; next !== undefined; next = next.differences[0]?.because?.[0]) {
+      last = next;
+      links++;
+    }
+    expect([links, last!.cut]).toEqual([41, true]);
+    expect((await made.rootCausesOf("s59")).map(({ stage, text }) => `${stage}: ${text}`)).toEqual([
+      's0: text "a" -> "x"',
+    ]);
+  });
+
   test("whose file of the user's changed names the file", async () => {
     const file = join(runner.folder, "words.txt");
     writeFileSync(file, "one");

@@ -195,6 +195,14 @@ describe("why", () => {
     `);
   });
 
+  it("ends a chain that is too long", () => {
+    const cut = explanation({ stage: "normalize", decision: "pending", reason: "x", cut: true });
+    const input = { part: "input", name: "train", before: digest, undecided: true, because: [cut] } as const;
+    expect(renderWhy(why({ against, differences: [input] }), style)).toContain(
+      "normalize, and so on up to the root cause",
+    );
+  });
+
   it("tells results that changed for the same key from those that changed for a reason", () => {
     const same = explanation({ stage: "normalize", decision: "fresh", reason: "up to date", against });
     const input = { part: "input", name: "train", before: digest, after: other, because: [same] } as const;
