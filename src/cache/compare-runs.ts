@@ -29,7 +29,7 @@ export interface RunComparison {
   /** Source files, by stage. */
   readonly code: readonly StageChange[];
   readonly packages: readonly StageChange[];
-  /** Inputs that no stage made: the user's own files. */
+  /** Inputs that are no output of a stage: the user's own files, and collections of outputs (`train@*`). */
   readonly inputs: readonly StageChange[];
   readonly environment: readonly NamedChange[];
   readonly unknown: readonly UnknownPart[];

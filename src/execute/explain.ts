@@ -132,9 +132,14 @@ export function createExplainer(workspace: Workspace, request: ExplainRequest): 
       const because: Explanation[] = [];
       for (const producer of producersToAsk(stage, difference)) {
         const why = await explain(producer, told, links + 1, consumedBy(stage, comparison, difference));
-        // Of a collection, only the members that differ.
+        // Of a collection, only the members that differ, or of which nobody can tell.
         const moved =
-          why.differences.length > 0 || why.decision === "run" || why.decision === "pending" || why.repeated || why.cut;
+          why.differences.length > 0 ||
+          why.incomparable !== undefined ||
+          why.decision === "run" ||
+          why.decision === "pending" ||
+          why.repeated ||
+          why.cut;
         if (moved || stage.inputs[difference.name]!.from === "stage") because.push(why);
       }
       differences.push(because.length === 0 ? difference : { ...difference, because });

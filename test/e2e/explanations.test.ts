@@ -228,6 +228,47 @@ describe("of shell stages", () => {
     expect(why.stdout).not.toContain("name of input");
   });
 
+  test("an input that collects instances is followed to those that changed, and to those that are new", async () => {
+    const matrix = new Project();
+    matrix.write(
+      "m.yaml",
+      `name: m
+params: { tail: x }
+stages:
+  make:
+    matrix: { n: [1, 2] }
+    outputs: { out: o.txt }
+    run: echo "\${matrix.n}" "\${params.tail}" > "\${outputs.out}"
+  all:
+    inputs: { runs: make@* }
+    outputs: { out: all.txt }
+    run: ls -R "\${inputs.runs}" > "\${outputs.out}"
+`,
+    );
+    const why = async (...args: readonly string[]) => {
+      const { stdout } = await matrix.run(["why", "m.yaml", "all", "--json", ...args]);
+      const { because = [] } = (JSON.parse(stdout) as Why).differences[0]!;
+      return because.map(({ stage, differences, incomparable }) => [
+        stage,
+        differences.map(({ name, before, after }) => `${name} ${before} -> ${after}`).join() || incomparable,
+      ]);
+    };
+    try {
+      expect((await matrix.run(["run", "m.yaml", "--name", "two"])).code).toBe(0);
+      matrix.edit("m.yaml", "[1, 2]", "[1, 3]");
+      expect(await why()).toEqual([["make@n=3", "it has never run"]]);
+      expect((await matrix.run(["run", "m.yaml"])).code).toBe(0);
+      expect(await why("--run", "two")).toEqual([["make@n=3", "it was not part of that run"]]);
+      matrix.edit("m.yaml", "tail: x", "tail: y");
+      expect(await why()).toEqual([
+        ["make@n=1", "params.tail x -> y"],
+        ["make@n=3", "params.tail x -> y"],
+      ]);
+    } finally {
+      matrix.remove();
+    }
+  });
+
   test("a run that was killed is listed as unfinished", async () => {
     const start = { type: "run-started", runId: "x", pipeline: "words", profiles: [], params: {}, stages: [], atMs: 0 };
     words.write("artifacts/.store/runs/29990101T101112-abcdef/events.ndjson", `${JSON.stringify(start)}\n`);
