@@ -211,22 +211,26 @@ class Run {
     const { capacity, signal } = this.#request;
     const { tokens, warnings } = stageResources(stage, capacity);
     for (const message of warnings) this.#emit({ type: "warned", message });
-    const ended = await attemptStage({
+    const hasRun = await attemptStage({
       stage,
       signal,
       clock: this.#workspace.clock,
       acquire: () => this.#tokens.acquire(tokens, this.#priorities.get(stage.name) ?? 0),
       isStopped: () => this.#stopped,
+      settle: (ended) => this.#settle(stage, key, reason, ended),
       execute: async (attempt) => {
         await this.#start(stage, key, reason, attempt);
         return this.#runProcess(stage, key, inputs, watched);
       },
       onRetry: (retry) => this.#emit({ type: "stage-retrying", stage: stage.name, ...retry }),
     });
-    switch (ended?.result) {
-      case undefined:
-        this.#skip(stage.name);
-        throw new StageNotDone();
+    if (hasRun) return;
+    this.#skip(stage.name);
+    throw new StageNotDone();
+  }
+
+  async #settle(stage: PipelineStage, key: StageKey, reason: string, ended: ExecuteStageResult): Promise<void> {
+    switch (ended.result) {
       case "ran":
         if (stage.execution.cache) this.#reportOtherResults(stage, ended.trace);
         await this.#place(stage, ended.trace);
@@ -263,7 +267,8 @@ class Run {
     watched: ReadonlyMap<string, FileStat>,
   ): Promise<ExecuteStageResult> {
     const { runId, worker, environment, signal, killSignal } = this.#request;
-    return executeStage(this.#workspace, {
+    const over = new AbortController();
+    const ended = executeStage(this.#workspace, {
       stage,
       key,
       inputs,
@@ -272,10 +277,14 @@ class Run {
       worker,
       environment,
       signal,
-      onStart: (kill) => (killSignal.aborted ? kill() : killSignal.addEventListener("abort", kill, { once: true })),
+      onStart(kill) {
+        if (killSignal.aborted) kill();
+        else killSignal.addEventListener("abort", kill, { once: true, signal: over.signal });
+      },
       onOutput: (stream, line) => this.#emit({ type: "stage-logged", stage: stage.name, stream, line }),
       onMessage: (message) => this.#emit(happeningOf(stage.name, message)),
     });
+    return ended.finally(() => over.abort());
   }
 
   /** Reads every input from the store once, whole. What is damaged is made again by the stage that made it. */

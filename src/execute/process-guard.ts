@@ -3,7 +3,7 @@
  * it said that it was done and stays all the same. What the guard ends is ended with everything it started, and is a
  * failure that says so.
  */
-import { killTree } from "../platform/process-tree.ts";
+import { descendantsOf, killTree, processIdentity } from "../platform/process-tree.ts";
 import type { FailureRecord } from "../record.ts";
 import type { Clock } from "./workspace.ts";
 
@@ -34,8 +34,16 @@ export function guardProcess({ pid, clock, signal, timeoutMs }: ProcessGuardOpti
   const over = new AbortController();
   let isDone = false;
   let why: Omit<FailureRecord, "lastOutput"> | undefined;
+  /** What it had started when it was last looked at, with what tells each from a later one of the same number. */
+  const family = new Map<number, string | undefined>();
+  const killFamily = () => {
+    for (const [one, identity] of family)
+      if (identity !== undefined && processIdentity(one) === identity) killTree(one);
+  };
   const kill = () => {
-    if (!over.signal.aborted) killTree(pid);
+    if (over.signal.aborted) return;
+    killTree(pid);
+    killFamily();
   };
   const endAfter = async (ms: number, counts: () => boolean, failure: Omit<FailureRecord, "lastOutput">) => {
     await clock.wait(ms, over.signal);
@@ -44,11 +52,14 @@ export function guardProcess({ pid, clock, signal, timeoutMs }: ProcessGuardOpti
     kill();
   };
   const works = () => !isDone;
-  const onAbort = () =>
+  const onAbort = () => {
+    // It may end at once, and then nobody knows any more what it has started.
+    for (const one of descendantsOf(pid)) family.set(one, processIdentity(one));
     void endAfter(STOP_MS, works, {
       message: `it was asked to stop and did not within ${STOP_MS / 1000} s, so it was killed`,
       help: "a stage that runs for long looks at ctx.signal between its steps",
     });
+  };
   if (timeoutMs !== undefined)
     void endAfter(timeoutMs, works, {
       message: `it ran longer than its timeout of ${secondsText(timeoutMs)}, and was killed`,
@@ -66,6 +77,7 @@ export function guardProcess({ pid, clock, signal, timeoutMs }: ProcessGuardOpti
       });
     },
     ended() {
+      killFamily();
       over.abort();
       return why;
     },

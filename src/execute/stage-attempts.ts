@@ -15,6 +15,8 @@ export interface AttemptOptions {
   readonly acquire: () => Promise<() => void>;
   /** Whether nothing more is to be started. */
   readonly isStopped: () => boolean;
+  /** What became of it, while its tokens are still held: nothing begins in between. Not called where another attempt follows. */
+  readonly settle: (ended: ExecuteStageResult) => Promise<void>;
   /** `attempt` from 1 on. */
   readonly execute: (attempt: number) => Promise<ExecuteStageResult>;
   readonly onRetry: (retry: {
@@ -28,33 +30,34 @@ export interface AttemptOptions {
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** Undefined where the run was stopped before anything of the stage ran. */
-export async function attemptStage(options: AttemptOptions): Promise<ExecuteStageResult | undefined> {
-  const { stage, clock, signal } = options;
+/** False where the run was stopped before anything of the stage ran. */
+export async function attemptStage(options: AttemptOptions): Promise<boolean> {
+  const { stage, clock, signal, settle } = options;
   const attempts = 1 + stage.execution.retries;
   const isOver = () => options.isStopped() || signal.aborted;
   let last: (ExecuteStageResult & { readonly result: "failed" }) | undefined;
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1; !isOver() || last === undefined; attempt++) {
     const release = await options.acquire();
-    let ended: ExecuteStageResult;
     try {
       if (isOver()) break;
-      ended = await options.execute(attempt);
+      const ended = await options.execute(attempt);
+      if (ended.result !== "failed" || ended.isFinal === true || attempt === attempts || isOver()) {
+        await settle(ended);
+        return true;
+      }
+      last = ended;
     } finally {
       release();
     }
-    if (ended.result !== "failed" || ended.isFinal === true || attempt === attempts) return ended;
-    last = ended;
-    if (isOver()) break;
     const pauseMs = pauseAfter(attempt);
-    options.onRetry({ attempt, attempts, failure: ended.failure, pauseMs });
+    options.onRetry({ attempt, attempts, failure: last.failure, pauseMs });
     await clock.wait(pauseMs, signal);
-    if (isOver()) break;
   }
-  if (last === undefined || !signal.aborted) return last;
-  // The user did not wait for the next attempt: nothing is known about how it would have ended.
+  if (last === undefined) return false;
   const { failure: _failure, ...executed } = last;
-  return { ...executed, result: "interrupted" };
+  // Where the user did not wait for the next attempt, nothing is known about how it would have ended.
+  await settle(signal.aborted ? { ...executed, result: "interrupted" } : last);
+  return true;
 }
 
 /** 1 s, 2 s, 4 s, ... up to a minute. */

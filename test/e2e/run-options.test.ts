@@ -90,7 +90,7 @@ describe("a stage that fails", () => {
     // `tried` lies beside the pipeline: the command cheats, so that its second attempt is another one.
     project.write(
       "one.yaml",
-      oneStage('test -e tried || { touch tried; exit 3; }\necho done > "${outputs.out}"', "    retries: 1\n"),
+      oneStage(`test -e tried || { touch tried; exit 3; }\necho done > "\${outputs.out}"`, "    retries: 1\n"),
     );
     const { code, events } = await project.run(["run", "one.yaml", "--json"]);
     expect(code).toBe(0);
@@ -109,6 +109,15 @@ describe("a stage that fails", () => {
     expect(result.stage("only").failure?.message).toBe("it ran longer than its timeout of 0.3 s, and was killed");
     expect(processesIn(project.folder)).toEqual([]);
   });
+});
+
+test.each([1, 2])("Ctrl-C, pressed %i times, ends every process that a stage has started", async (times) => {
+  project.write("one.yaml", oneStage("setsid sleep 1000 &\necho ready\nsleep 1000"));
+  const running = project.start(["run", "one.yaml", "--json"]);
+  await running.event((event) => event.type === "stage-logged" && event.line === "ready");
+  for (let i = 0; i < times; i++) running.child.kill("SIGINT");
+  expect((await running.result).code).toBe(130);
+  expect(processesIn(project.folder)).toEqual([]);
 });
 
 /** Command lines of the living processes that work in a folder. */

@@ -321,8 +321,7 @@ describe("stages that share the machine", () => {
     const running = new Set<string>();
     for (const event of events) {
       if (event.type === "stage-started") running.add(event.stage);
-      // The last thing that a puppet does.
-      if (event.type === "stage-logged" && event.line === "wrote") running.delete(event.stage);
+      if (event.type === "stage-finished") running.delete(event.stage);
       expect(running.has("one") && running.has("two")).toBe(false);
     }
     expect(running.size).toBe(0);

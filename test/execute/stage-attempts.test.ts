@@ -12,10 +12,11 @@ const failed = (message: string, isFinal?: true): ExecuteStageResult => ({
 });
 const ran = { result: "ran" } as ExecuteStageResult;
 
-/** What happens, in order, as words. */
+/** What happens, in order, as words; and what the stage is settled with. */
 function attempt(retries: number, results: readonly ExecuteStageResult[], more: Partial<AttemptOptions> = {}) {
   const log: string[] = [];
-  const ended = attemptStage({
+  let settled: ExecuteStageResult | undefined;
+  const hasRun = attemptStage({
     stage: { execution: { retries, cache: true, frozen: false } },
     signal: new AbortController().signal,
     clock: {
@@ -28,6 +29,10 @@ function attempt(retries: number, results: readonly ExecuteStageResult[], more: 
       return () => log.push("give back");
     },
     isStopped: () => false,
+    async settle(ended) {
+      log.push(`settle as ${ended.result}`);
+      settled = ended;
+    },
     async execute(number) {
       log.push(`attempt ${number}`);
       return results[number - 1]!;
@@ -36,7 +41,7 @@ function attempt(retries: number, results: readonly ExecuteStageResult[], more: 
       log.push(`${number} of ${attempts}: ${failure.message}, ${pauseMs}`),
     ...more,
   });
-  return { log, ended };
+  return { log, hasRun, ended: hasRun.then(() => settled) };
 }
 
 describe("a stage's attempts", () => {
@@ -56,6 +61,7 @@ describe("a stage's attempts", () => {
       "wait 2000",
       "take",
       "attempt 3",
+      "settle as ran",
       "give back",
     ]);
   });
@@ -70,12 +76,12 @@ describe("a stage's attempts", () => {
     expect((await attempt(0, [failed("a")]).ended)?.result).toBe("failed");
     const { log, ended } = attempt(3, [failed("its input moved", true)]);
     expect(await ended).toMatchObject({ failure: { message: "its input moved" } });
-    expect(log).toEqual(["take", "attempt 1", "give back"]);
+    expect(log).toEqual(["take", "attempt 1", "settle as failed", "give back"]);
   });
 
   test("are none where the run was stopped while the tokens were waited for", async () => {
-    const { log, ended } = attempt(3, [ran], { isStopped: () => true });
-    expect(await ended).toBeUndefined();
+    const { log, hasRun } = attempt(3, [ran], { isStopped: () => true });
+    expect(await hasRun).toBe(false);
     expect(log).toEqual(["take", "give back"]);
   });
 
