@@ -1,7 +1,8 @@
 /** The merged file to drafts: params and environment resolved, stages fanned out, every instance drafted by itself. */
 import { diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
 import type { StageDraft, Surroundings } from "./connect.ts";
-import { checkEngine, type DraftContext, draftStage } from "./draft-stage.ts";
+import type { DraftContext } from "./draft-context.ts";
+import { checkEngine, draftStage } from "./draft-stage.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { fanOut, type StageToFan } from "./fan-out.ts";
 import { PATH, parseStageReference, resolvePath } from "./input-source.ts";

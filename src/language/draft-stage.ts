@@ -5,11 +5,11 @@
 import type { OutputPort, StageDefinition } from "../contract.ts";
 import { quote } from "../diagnostics/catalog.ts";
 import { type DiagnosticNote, diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
-import type { Span } from "../diagnostics/span.ts";
 import { closestName } from "../diagnostics/suggest.ts";
 import type { JsonObject } from "../json.ts";
 import { checkParams } from "./check-params.ts";
 import { type DraftInput, PATH_KIND, portOf, type StageDraft } from "./connect.ts";
+import type { DraftContext } from "./draft-context.ts";
 import { ENGINE_SCHEMA } from "./engine-schema.generated.ts";
 import type { Environment } from "./environment.ts";
 import { readExecution } from "./execution-settings.ts";
@@ -17,32 +17,10 @@ import type { StageInstance } from "./fan-out.ts";
 import { PATH, parseInputSource, parseStageReference, resolvePath } from "./input-source.ts";
 import { isNull, type Located, type LocatedEntry, type LocatedMap, spansByPath } from "./located.ts";
 import { mergeLocated } from "./merge.ts";
-import type { EngineSetting, StageCatalogue, StageType, StageTypeProblem } from "./pipeline.ts";
-import { type FindStageType, type RawStage, SHELL_TYPE, wrongType } from "./pipeline-shape.ts";
+import type { EngineSetting, StageType } from "./pipeline.ts";
+import { type RawStage, SHELL_TYPE, wrongType } from "./pipeline-shape.ts";
 import { readCommand } from "./shell-command.ts";
 import type { Resolve } from "./variables.ts";
-
-export interface DraftContext {
-  readonly catalogue: StageCatalogue;
-  readonly findType: FindStageType;
-  /** Why modules of the user's own could not be loaded, by absolute path. */
-  readonly stageProblems: ReadonlyMap<string, StageTypeProblem>;
-  /** Resolves what this instance can refer to. */
-  readonly resolve: Resolve;
-  /** Resolves what the whole pipeline can refer to. */
-  readonly resolveOutside: Resolve;
-  /** What the stage may see of the environment. */
-  readonly environment: Environment;
-  /** Of the pipeline's file. */
-  readonly folder: string;
-  /** Where a relative path that was written there starts. */
-  folderOf(span: Span): string;
-  /** What spans with that file point into. */
-  textOf(file: string): string;
-  readonly exists?: (path: string) => boolean;
-  /** Of the whole pipeline. */
-  readonly engine: LocatedEntry | undefined;
-}
 
 /** Undefined where the stage type is unknown. */
 export function draftStage(

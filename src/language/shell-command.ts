@@ -6,7 +6,7 @@ import { quote } from "../diagnostics/catalog.ts";
 import { diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
 import type { Span } from "../diagnostics/span.ts";
 import { closestName } from "../diagnostics/suggest.ts";
-import type { DraftContext } from "./draft-stage.ts";
+import type { DraftContext } from "./draft-context.ts";
 import { OWN_PREFIX } from "./environment.ts";
 import { resolvePath } from "./input-source.ts";
 import { type Located, type LocatedEntry, toJson } from "./located.ts";
