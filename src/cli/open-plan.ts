@@ -33,7 +33,8 @@ export async function openPlan(
   return { opened, engines, workspace, plan: named };
 }
 
-async function nameCauses(
+/** The plan, with the root cause in every reason. */
+export async function nameCauses(
   workspace: Workspace,
   { pipeline, texts }: OpenedPipeline,
   engines: ReadonlyMap<string, ResolvedEngine>,

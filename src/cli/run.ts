@@ -12,6 +12,7 @@ import { type App, type ExitCode, UsageError } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
 import { checkRunName, keepRecord } from "./keep-record.ts";
 import { namesPipeline, type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { nameCauses } from "./open-plan.ts";
 import { printPlan } from "./print-plan.ts";
 import { quickHint } from "./quick-hint.ts";
 import { resolveEngines } from "./resolve-engines.ts";
@@ -65,7 +66,7 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
   );
   refuseUndone(plan, range, options, opened);
   if (options.dryRun) {
-    printPlan(app, pipeline, plan, options.json);
+    printPlan(app, pipeline, await nameCauses(workspace, opened, engines, plan), options.json);
     workspace.memo.save();
     return 0;
   }
