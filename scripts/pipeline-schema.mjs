@@ -23,6 +23,7 @@ export function bundlePipelineSchema(base, stageSchemas) {
   }
   const isShell = { required: ["run"] };
   definitions.stage.allOf = [
+    // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own keyword.
     { if: isShell, then: without(["uses", "with", "engine"]), else: without(["outputs", "shell", "folder", "tools"]) },
     ...types.map((type) => ({
       if: { required: ["uses"], properties: { uses: { const: type } } },

@@ -7,10 +7,12 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { describe, expect, test } from "vitest";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
+import { defineStage } from "../src/contract.ts";
 import { renderDiagnostics } from "../src/diagnostics/render-diagnostic.ts";
 import { buildStageGraph } from "../src/graph/stage-graph.ts";
 import { loadPipeline } from "../src/language/load-pipeline.ts";
+import type { StageCatalogue } from "../src/language/pipeline.ts";
 import { registry } from "../stages/registry.ts";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -87,7 +89,105 @@ test("the README shows the quick profile as it is", () => {
   expect([Number(ofScreen), Number(ofExcerpt)]).toEqual([epochs, epochs]);
 });
 
+/** Where documents lie, so that paths in their examples are known. */
+const DOCS = "/project";
+const ownStage = (type: string) => {
+  const definition = defineStage({
+    type,
+    description: "A stage of one's own.",
+    inputs: { "*": { kind: "any", many: true, description: "Anything." } },
+    outputs: { table: { kind: "path", description: "A table." } },
+    run: async () => {},
+  });
+  const module = `${DOCS}/stages/${type}.ts`;
+  return [module, { definition, schema: { type: "object" }, module }] as const;
+};
+const catalogue = new Map([...registry, ownStage("clean"), ownStage("compare")]) as unknown as StageCatalogue;
+
+function loadExample(text: string, included: Readonly<Record<string, string>> = {}) {
+  const source = { file: "example.yaml", folder: DOCS, text };
+  const readText = (path: string) => included[path];
+  const environment = { HOME: "/home/me", DATA_FOLDER: "/data" };
+  return loadPipeline(source, { profiles: [], overrides: [], readText, environment }, catalogue);
+}
+
+describe("the language's own document", () => {
+  const text = readFileSync(join(root, "docs", "language.md"), "utf8");
+  const blocks = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!);
+  const fileOf = (block: string) => /^# (\S+\.yaml)$/m.exec(block)?.[1];
+  const included = Object.fromEntries(blocks.flatMap((one) => (fileOf(one) ? [[`${DOCS}/${fileOf(one)}`, one]] : [])));
+  const refused = blocks.filter((block) => block.startsWith("# refused: "));
+  const sound = blocks.filter((block) => !block.startsWith("# refused: ") && fileOf(block) === undefined);
+  const editorSchema = new Ajv({ strict: false }).compile(readJson("schemas/pipeline.schema.json"));
+
+  test.each(sound)("shows a sound pipeline: %s", (block) => {
+    const { diagnostics, texts } = loadExample(block, included);
+    expect(diagnostics.length === 0 ? "" : renderDiagnostics(diagnostics, texts, { color: false })).toBe("");
+    const { profiles = {} } = parse(block) as Document;
+    for (const profile of Object.keys(profiles)) {
+      const source = { file: "example.yaml", folder: DOCS, text: block };
+      expect(loadPipeline(source, { profiles: [profile], overrides: [] }, catalogue).diagnostics).toEqual([]);
+    }
+    // What an included file adds, an editor does not know.
+    if (/^include:/m.test(block)) return;
+    expect(editorSchema(parse(block)) ? [] : editorSchema.errors).toEqual([]);
+  });
+
+  test.each(refused)("shows what is refused, by its code: %s", (block) => {
+    const [, code] = /^# refused: (\S+)/.exec(block)!;
+    expect(loadExample(block).diagnostics.map((diagnostic) => diagnostic.code)).toEqual([code]);
+  });
+
+  test("names every key of the language", () => {
+    const { properties, definitions } = readJson("schemas/pipeline.base.json");
+    const keys = [...Object.keys(properties), ...Object.keys(definitions.stage.properties)];
+    expect(keys.filter((key) => !text.includes(`\`${key}`) && !text.includes(`${key}\``))).toEqual([]);
+    expect(sound.length).toBeGreaterThan(8);
+  });
+});
+
 describe("schemas", () => {
+  test.each([...registry.keys(), "pipeline", "run", "key"])("every example in that of %s is one", (name) => {
+    const schema = readJson(`schemas/${name}.schema.json`);
+    const ajv = new Ajv({ strict: false, allErrors: true });
+    const wrong: string[] = [];
+    const visit = (node: unknown, path: string): void => {
+      if (typeof node !== "object" || node === null) return;
+      for (const [key, value] of Object.entries(node))
+        if (!["default", "examples", "enum", "const"].includes(key) || path.endsWith("/properties"))
+          visit(value, `${path}/${key}`);
+      if (!("examples" in node) || !Array.isArray(node.examples) || /\/(properties|definitions)$/.test(path)) return;
+      const { examples, ...rest } = node;
+      const check = ajv.compile({ ...rest, definitions: schema.definitions });
+      for (const example of examples)
+        if (!check(example)) wrong.push(`${path} ${JSON.stringify(example)}: ${ajv.errorsText(check.errors)}`);
+    };
+    visit(schema, "");
+    expect(wrong).toEqual([]);
+  });
+
+  test("whole pipelines that the pipeline's schema gives as examples pass the language", () => {
+    const base = `stages:
+  fetch: { uses: fetch, with: { dataset: cifar10 } }
+  model: { uses: build-model, with: { architecture: resnet18, numClasses: 10, seed: 1 } }
+  train:
+    uses: train
+    inputs: { model: model, train: fetch.train }
+    with:
+      epochs: 1
+      batchSize: 64
+      optimizer: { type: sgd, learningRate: "\${matrix.lr}" }
+      select: last
+      seed: "\${params.seed}"
+`;
+    const { examples } = readJson("schemas/pipeline.schema.json");
+    expect(examples.length).toBeGreaterThan(1);
+    for (const example of examples) {
+      const { diagnostics, texts } = loadExample(stringify(example), { [`${DOCS}/base.yaml`]: base });
+      expect(diagnostics.length === 0 ? "" : renderDiagnostics(diagnostics, texts, { color: false })).toBe("");
+    }
+  });
+
   test.each([...registry.keys()])(
     "that of %s is valid JSON Schema (draft-07) and keeps defaults that it would accept",
     (type) => {

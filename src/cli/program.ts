@@ -75,6 +75,22 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       done(await watchCommand(app, words, { ...runningDefaults(options), force: [], dryRun: false }));
     });
 
+  pipelineCommand(program, "check", "say what is wrong with pipelines, without running anything")
+    .usage("[options] [pipeline...]")
+    .option("--json", "print one JSON array of diagnostics, with lines and columns")
+    .addHelpText(
+      "after",
+      examples([
+        "pipe check                                every pipeline in pipelines/",
+        "pipe check resnet34 --profile quick",
+        "pipe check pipelines/resnet34.yaml --json",
+      ]),
+    )
+    .action(async (words: string[], options) => {
+      const { checkCommand } = await import("./check.ts");
+      done(await checkCommand(app, words, defaults(options)));
+    });
+
   pipelineCommand(program, "plan", "show what a run would do, and why")
     .option("--json", "print one JSON object per stage")
     .addHelpText("after", examples(["pipe plan resnet34 --profile quick", "pipe plan resnet34 --param epochs=100"]))
@@ -261,6 +277,16 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
           ...(options.dir === undefined ? {} : { dir: options.dir }),
         }),
       );
+    });
+
+  program
+    .command("schema")
+    .argument("[name]", "pipeline, run, key, a stage type, or the path of a stage of your own")
+    .description("print a JSON Schema, or list them")
+    .addHelpText("after", examples(["pipe schema", "pipe schema train", "pipe schema ./stages/clean.ts"]))
+    .action(async (name: string | undefined) => {
+      const { schemaCommand } = await import("./schema.ts");
+      done(await schemaCommand(app, name));
     });
 
   program

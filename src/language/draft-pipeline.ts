@@ -71,9 +71,11 @@ export function draftPipeline(
     broken.delete(stage.name);
   }
   const fanned = fanOut(toFan, common, report);
-  const sizes = raw.stages.map(({ name, node }) => {
+  if (fanned.size < toFan.length) return undefined;
+  const sizes = raw.stages.map(({ name, node, matrix }) => {
     const { length } = fanned.get(name)?.instances ?? [];
-    return length < 2 ? 0 : length * countValues(node);
+    const own = countValues(node) - (matrix === undefined ? 0 : countValues(matrix.value));
+    return length < 2 ? 0 : length * own;
   });
   if (sizes.reduce((sum, size) => sum + size, 0) > MOST_VALUES) {
     const { nameSpan } = raw.stages[sizes.indexOf(Math.max(...sizes))]!;
@@ -81,7 +83,6 @@ export function draftPipeline(
     report(diagnose("language/too-large", words, nameSpan));
     return undefined;
   }
-  if (fanned.size < toFan.length) return undefined;
 
   const drafts = new Map<string, StageDraft>();
   const stages = raw.stages.filter(({ name }) => !broken.has(name));

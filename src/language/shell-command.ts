@@ -17,6 +17,7 @@ import { type RawShell, type RawStage, SHELL_TYPE, wrongType } from "./pipeline-
 const REFERENCE = /\$\$\{|\$\{(params|matrix|env|inputs|outputs)\.([^}\n]*)(\}?)/g;
 const PORT_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 const LONGEST_COMMAND = 100_000;
+const MOST_OUTPUTS = 1_000;
 
 /** The arguments with which each shell takes a script and stops at the first command that fails. */
 const SHELLS: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -148,6 +149,11 @@ function readOutputs(
   problem: ReportDiagnostic,
 ): Readonly<Record<string, string>> {
   const paths: Record<string, string> = {};
+  if (shell.outputs.size > MOST_OUTPUTS) {
+    const [{ keySpan }] = [...shell.outputs.values()] as [LocatedEntry];
+    problem(diagnose("language/too-large", { what: "there are too many outputs", limit: `${MOST_OUTPUTS}` }, keySpan));
+    return paths;
+  }
   const taken: { readonly name: string; readonly path: string; readonly span: Span }[] = [];
   for (const [name, { keySpan, value }] of shell.outputs) {
     if (!PORT_NAME.test(name)) {

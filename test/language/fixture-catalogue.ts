@@ -1,7 +1,7 @@
 /** A small catalogue with the shapes that real stage types have: variants, nested defaults, computed outputs, checks. */
 import { defineStage, type StageDefinition } from "../../src/contract.ts";
 import type { JsonObject } from "../../src/json.ts";
-import type { StageCatalogue } from "../../src/language/pipeline.ts";
+import type { StageCatalogue, StageType } from "../../src/language/pipeline.ts";
 
 const never = async () => {
   throw new Error("fixture stages do not run");
@@ -234,12 +234,14 @@ const clean = defineStage({
   run: never,
 }) as StageDefinition;
 
-export const fixtureCatalogue: StageCatalogue = new Map([
+const stageTypes: readonly (readonly [string, StageType])[] = [
   ...definitionsOfStages.map(
     (definition) => [definition.type, { definition, schema: { ...schemas[definition.type], definitions } }] as const,
   ),
   [
     CLEAN_MODULE,
     { definition: clean, schema: object({ rows: { type: "integer", default: 5 } }), module: CLEAN_MODULE },
-  ] as const,
-]);
+  ],
+];
+
+export const fixtureCatalogue: StageCatalogue = new Map(stageTypes);

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the pipeline language's own notation.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stringify } from "yaml";
@@ -126,6 +127,25 @@ describe("a hostile text is refused, quickly and without harm", () => {
   test("many duplicate keys cost no square of time", () => {
     const text = Array.from({ length: 50_000 }, (_, i) => `k${i % 49_999}: 1`).join("\n");
     expect(parse(text).codes).toEqual(["language/duplicate-key"]);
+  });
+
+  test("a file made of mistakes stops at some thousands", () => {
+    const inputs = Array.from({ length: 50_000 }, (_, i) => `s${i}: t${i}`).join(", ");
+    const stages = Array.from({ length: 1_500 }, (_, i) => `  u${i}: { uses: plot }\n`).join("");
+    expect(load(`name: x\nstages:\n${stages}  p: { run: x, inputs: { ${inputs} } }\n`).diagnostics).toHaveLength(5_000);
+  });
+
+  test("a shell stage with very many outputs costs no square of time", () => {
+    const outputs = Array.from({ length: 50_000 }, (_, i) => `o${i}: f${i}`).join(", ");
+    const { diagnostics } = load(`name: x\nstages:\n  p: { run: x, outputs: { ${outputs} } }\n`);
+    expect(diagnostics.map(({ code }) => code)).toEqual(["language/too-large"]);
+  });
+
+  test("names of objects' own members are names like any other", () => {
+    const { diagnostics } = load(
+      "name: x\nenv: [constructor]\nparams: { toString: 1 }\nstages:\n  constructor: { run: 'x ${params.toString}', inputs: { hasOwnProperty: valueOf }, outputs: { toString: a } }\n",
+    );
+    expect(diagnostics.map(({ code }) => code)).toEqual(["language/unset-environment", "language/unknown-stage"]);
   });
 
   test("no text makes it throw", () => {
