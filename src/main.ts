@@ -43,6 +43,8 @@ async function main(): Promise<ExitCode> {
     out: outputTo(process.stdout),
     err: outputTo(process.stderr),
     version,
+    build: buildStamp(fileURLToPath(import.meta.url)),
+    unique,
     files: nodeFileSystem,
     catalogue: registry,
     engines,
@@ -85,6 +87,12 @@ async function main(): Promise<ExitCode> {
       }),
   };
   return runProgram(app, process.argv.slice(2));
+}
+
+/** Each build writes this file anew. */
+function buildStamp(program: string): string {
+  const stat = nodeFileSystem.stat(program);
+  return [version, stat?.sizeBytes, stat?.mtimeNs, stat?.inode].join(" ");
 }
 
 function outputTo(stream: NodeJS.WriteStream): ReporterOutput {

@@ -18,6 +18,10 @@ export interface App {
   /** Standard error: diagnostics and notes beside the result. */
   readonly err: ReporterOutput;
   readonly version: string;
+  /** Tells builds of this program apart, of one version too. */
+  readonly build: string;
+  /** A name no other process uses. */
+  readonly unique: () => string;
   readonly files: FileSystem;
   readonly catalogue: StageCatalogue;
   readonly engines: EngineTools;

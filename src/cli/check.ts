@@ -5,13 +5,8 @@ import { type PlacedDiagnostic, placeDiagnostics } from "../diagnostics/place-di
 import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
-import {
-  findArtifactsFolder,
-  findPipelineFile,
-  loadPipelineText,
-  type PipelineOptions,
-  pipelineFiles,
-} from "./open-pipeline.ts";
+import { loadPipelineText } from "./load-pipeline-text.ts";
+import { findArtifactsFolder, findPipelineFile, type PipelineOptions, pipelineFiles } from "./open-pipeline.ts";
 
 export interface CheckOptions extends PipelineOptions {
   readonly json: boolean;

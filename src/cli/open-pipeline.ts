@@ -1,13 +1,12 @@
 /** From what the user typed to a checked pipeline: find the file, read it, and stop with diagnostics if it is wrong. */
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
 import { buildStageGraph, type StageGraph, selectStages } from "../graph/stage-graph.ts";
 import type { UserStages } from "../identity/user-stages.ts";
-import { checkPipeline, type LoadResult } from "../language/load-pipeline.ts";
-import { findUserStages, type ParsedPipeline, parsePipeline } from "../language/parse-pipeline.ts";
-import type { Pipeline, StageTypeProblem } from "../language/pipeline.ts";
+import type { LoadResult } from "../language/load-pipeline.ts";
+import type { Pipeline } from "../language/pipeline.ts";
 import type { PipelineSource } from "../language/source-files.ts";
 import { type App, UsageError } from "./app.ts";
+import { openKeptPipelines } from "./kept-pipeline.ts";
 import { quoteWord } from "./quote-word.ts";
 import { findStages } from "./stage-names.ts";
 
@@ -50,9 +49,11 @@ export async function openPipeline(
   const artifactsFolder =
     options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts);
   const source = { file: shown, folder: dirname(absolute), text };
-  const { loaded, userStages } = await loadPipelineText(app, source, options, artifactsFolder);
-  if (loaded.diagnostics.length > 0)
+  const { loaded, userStages } = await readPipeline(app, source, options, artifactsFolder);
+  if (loaded.diagnostics.length > 0) {
+    const { renderDiagnostics } = await import("../diagnostics/render-diagnostic.ts");
     app.err.write(renderDiagnostics(loaded.diagnostics, loaded.texts, { color: app.err.color }));
+  }
   if (loaded.pipeline === undefined) return undefined;
   const { pipeline } = loaded;
   const stageNames = [...new Set(rest.flatMap((word) => findStages(pipeline, word)))];
@@ -80,48 +81,31 @@ export async function openPipeline(
   };
 }
 
-/** Both halves of the language, and between them the user's own stages that the pipeline uses. */
-export async function loadPipelineText(
+/** From the store where nothing that it was made of has changed, else from its text. */
+async function readPipeline(
   app: App,
   source: PipelineSource,
   options: PipelineOptions,
   artifactsFolder: string,
 ): Promise<{ readonly loaded: LoadResult; readonly userStages: UserStages }> {
-  const parsed = parsePipeline(source, {
+  const { text, ...place } = source;
+  const question = {
+    source: place,
     profiles: options.profile,
     overrides: options.param,
     workingFolder: app.cwd,
-    readText: (path) => (app.files.stat(path)?.kind === "file" ? app.files.readText(path) : undefined),
-  });
-  const userStages = await loadUserStages(app, parsed, artifactsFolder);
-  const checkOptions = {
-    exists: (path: string) => app.files.stat(path) !== undefined,
-    environment: app.environment,
-    stageProblems: new Map([...userStages.problems].map(([path, problem]) => [path, showPlace(app, problem)])),
+    build: app.build,
   };
-  const catalogue = new Map([...app.catalogue, ...userStages.types]);
-  return { loaded: checkPipeline(parsed, checkOptions, catalogue), userStages };
-}
-
-/** A module's path as the user would name it here. */
-function showPlace({ cwd }: App, problem: StageTypeProblem): StageTypeProblem {
-  const { place } = problem;
-  if (place === undefined) return problem;
-  return { ...problem, place: { ...place, span: { ...place.span, file: relative(cwd, place.span.file) } } };
-}
-
-const NO_USER_STAGES: UserStages = {
-  types: new Map(),
-  problems: new Map(),
-  code: new Map(),
-  digests: new Map(),
-  sources: new Map(),
-};
-
-/** The bundler and the user's modules are loaded only where a pipeline uses one. */
-async function loadUserStages(app: App, parsed: ParsedPipeline, artifactsFolder: string): Promise<UserStages> {
-  const modules = [...new Set(findUserStages(parsed).map(({ path }) => path))];
-  return modules.length === 0 ? NO_USER_STAGES : app.loadUserStages(artifactsFolder, modules);
+  const kept = openKeptPipelines(app.files, join(artifactsFolder, ".store"), app.unique);
+  const found = await kept.find(question, app.environment, (modules) => app.loadUserStages(artifactsFolder, modules));
+  if (found !== undefined) {
+    const { pipeline, texts, userStages } = found;
+    return { loaded: { pipeline, diagnostics: [], texts }, userStages };
+  }
+  const { loadPipelineText } = await import("./load-pipeline-text.ts");
+  const { loaded, userStages, sources } = await loadPipelineText(app, source, options, artifactsFolder);
+  if (loaded.pipeline !== undefined && loaded.diagnostics.length === 0) kept.keep(question, sources, loaded.pipeline);
+  return { loaded, userStages };
 }
 
 const PIPELINE_FILE = /\.ya?ml$/;

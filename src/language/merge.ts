@@ -9,11 +9,7 @@ import { diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
 import { closestName } from "../diagnostics/suggest.ts";
 import { isNull, type Located, type LocatedEntry, type LocatedMap } from "./located.ts";
 import { parseYaml } from "./parse-yaml.ts";
-
-/** The `file` of spans into `--param` values; its text is all of them, one a line. */
-export const OVERRIDES_FILE = "--param";
-/** The `file` of spans into `--profile` names; its text is all of them, one a line. */
-export const PROFILES_FILE = "--profile";
+import { OVERRIDES_FILE, PROFILES_FILE } from "./pseudo-files.ts";
 
 /** `nulls` says what becomes of those in `over` that delete nothing: a profile's are dropped, a file's are values. */
 export function mergeLocated(base: Located, over: Located, nulls: "drop" | "keep" = "drop"): Located {

@@ -6,8 +6,9 @@ import type { Diagnostic, ReportDiagnostic } from "../diagnostics/diagnostic.ts"
 import type { Span } from "../diagnostics/span.ts";
 import { PATH, resolvePath } from "./input-source.ts";
 import { isNull, type LocatedEntry, type LocatedMap } from "./located.ts";
-import { applyOverrides, mergeLocated, OVERRIDES_FILE, PROFILES_FILE, selectProfiles } from "./merge.ts";
+import { applyOverrides, mergeLocated, selectProfiles } from "./merge.ts";
 import { mapOf } from "./pipeline-shape.ts";
+import { OVERRIDES_FILE, PROFILES_FILE } from "./pseudo-files.ts";
 import { type PipelineSource, readSourceFiles } from "./source-files.ts";
 
 export interface ParseOptions {
