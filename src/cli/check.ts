@@ -6,7 +6,8 @@ import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { loadPipelineText } from "./load-pipeline-text.ts";
-import { findArtifactsFolder, findPipelineFile, type PipelineOptions, pipelineFiles } from "./open-pipeline.ts";
+import { findArtifactsFolder, findPipelineFile, pipelineFiles } from "./open-pipeline.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 
 export interface CheckOptions extends PipelineOptions {
   readonly json: boolean;

@@ -2,7 +2,8 @@
 import { join, relative } from "node:path";
 import { pipelineFolderName } from "../execute/last-run.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
-import { openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { openPipeline } from "./open-pipeline.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 
 export interface CleanOptions extends PipelineOptions {
   /** Also everything that was ever cached here. */

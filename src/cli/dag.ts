@@ -3,7 +3,8 @@ import { renderDagMermaid } from "../report/dag-mermaid.ts";
 import { renderDagSvg } from "../report/dag-svg.ts";
 import { renderDagText } from "../report/dag-text.ts";
 import type { App, ExitCode } from "./app.ts";
-import { openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { openPipeline } from "./open-pipeline.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 
 export interface DagOptions extends PipelineOptions {
   readonly format: "text" | "mermaid" | "svg";

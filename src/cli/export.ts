@@ -8,8 +8,8 @@ import { pipelineFolderName, readLastRun } from "../execute/last-run.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { type ExportedDataset, type ExportedFile, ExportRefused, type ExportTarget } from "./model-exporter.ts";
-import type { PipelineOptions } from "./open-pipeline.ts";
 import { type OpenedPlan, openPlan } from "./open-plan.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 import { quoteWord } from "./quote-word.ts";
 
 export interface ExportOptions extends PipelineOptions {

@@ -11,7 +11,7 @@ import type { StageTypeProblem } from "../language/pipeline.ts";
 import type { PipelineSource } from "../language/source-files.ts";
 import type { App } from "./app.ts";
 import { NO_USER_STAGES, type PipelineSources } from "./kept-pipeline.ts";
-import type { PipelineOptions } from "./open-pipeline.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 
 export interface LoadedText {
   readonly loaded: LoadResult;

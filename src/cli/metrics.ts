@@ -15,8 +15,9 @@ import {
 } from "../report/render-metrics.ts";
 import { pipelineTitle, runTitle } from "../report/run-title.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
-import { type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
 import { needRun, openRuns, type RunsOptions } from "./open-runs.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 
 export interface MetricsFormat {
   readonly format: "text" | "json" | TableFormat;

@@ -7,14 +7,9 @@ import type { Pipeline } from "../language/pipeline.ts";
 import type { PipelineSource } from "../language/source-files.ts";
 import { type App, UsageError } from "./app.ts";
 import { openKeptPipelines } from "./kept-pipeline.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 import { quoteWord } from "./quote-word.ts";
 import { findStages } from "./stage-names.ts";
-
-export interface PipelineOptions {
-  readonly profile: readonly string[];
-  readonly param: readonly string[];
-  readonly artifacts?: string;
-}
 
 export interface OpenedPipeline {
   readonly pipeline: Pipeline;

@@ -6,7 +6,8 @@ import type { ResolvedEngine } from "../execute/engine-port.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import type { App } from "./app.ts";
-import { type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 import { resolveEngines } from "./resolve-engines.ts";
 
 export interface OpenedPlan {

@@ -1,8 +1,8 @@
 /** `pipe plan`: what a run would do, and why. Changes nothing but the memo of digests. */
 import type { App, ExitCode } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
-import type { PipelineOptions } from "./open-pipeline.ts";
 import { openPlan } from "./open-plan.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 import { printPlan } from "./print-plan.ts";
 
 export interface PlanOptions extends PipelineOptions {

@@ -14,7 +14,8 @@ import { renderRun } from "../report/render-run.ts";
 import { renderShow, type ShownFile } from "../report/render-show.ts";
 import { runTitle } from "../report/run-title.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
-import { type OpenedPipeline, openPipeline, type PipelineOptions } from "./open-pipeline.ts";
+import { type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 
 export interface ShowOptions extends PipelineOptions {
   /** Print store paths: of all files, or of `output/file`. */

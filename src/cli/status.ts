@@ -1,8 +1,8 @@
 /** `pipe status`: the plan as it is now, beside what the last run did. */
 import { renderStatus } from "../report/render-status.ts";
 import type { App, ExitCode } from "./app.ts";
-import type { PipelineOptions } from "./open-pipeline.ts";
 import { openPlan } from "./open-plan.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 import { readLastRecord } from "./read-run-record.ts";
 
 export interface StatusOptions extends PipelineOptions {

@@ -7,8 +7,8 @@ import { createExplainer } from "../execute/explain.ts";
 import { type KeyReference, keysOfPipeline, keysOfRun, lastSuccesses } from "../execute/key-reference.ts";
 import { renderWhy } from "../report/render-why.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
-import type { PipelineOptions } from "./open-pipeline.ts";
 import { type OpenedPlan, openPlan } from "./open-plan.ts";
+import type { PipelineOptions } from "./pipeline-options.ts";
 
 export interface WhyOptions extends PipelineOptions {
   readonly json: boolean;
