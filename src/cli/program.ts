@@ -336,6 +336,18 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       );
     });
 
+  program
+    .command("doctor")
+    .description("examine everything in the store, and repair what can be: its stages run again")
+    .option("--json", "print one JSON object")
+    .option("--artifacts <folder>", "where results and the store are (default: artifacts/ at the project's root)")
+    .addHelpText("after", examples(["pipe doctor", "pipe doctor --json"]))
+    .action(async (options) => {
+      const { doctorCommand } = await import("./doctor.ts");
+      const { artifacts } = options;
+      done(await doctorCommand(app, { json: flag(options.json), ...(artifacts === undefined ? {} : { artifacts }) }));
+    });
+
   pipelineCommand(program, "clean", "remove visible results (the store keeps what was computed)")
     .option("--store", "also empty the store: everything will have to run again")
     .addHelpText("after", examples(["pipe clean resnet34", "pipe clean resnet34 plot", "pipe clean resnet34 --store"]))
