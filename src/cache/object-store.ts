@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { digestBytes } from "../identity/digest.ts";
 import type { StatMemo } from "../identity/stat-memo.ts";
-import type { FileSystem } from "../platform/file-system.ts";
+import { errorCode, type FileSystem } from "../platform/file-system.ts";
 import type { StoreLayout } from "./store-layout.ts";
 
 export type ObjectState = "sound" | "missing" | "damaged";
@@ -65,8 +65,14 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     if (stat.kind === "file" && stat.sizeBytes === sizeBytes) {
       if (!thoroughly && memo.recall(path, stat) === digest) return "sound";
       const hash = createHash("sha256");
-      await files.stream(path, (piece) => hash.update(piece));
-      if (hash.digest("hex") === digest) {
+      let readWhole = true;
+      try {
+        await files.stream(path, (piece) => hash.update(piece));
+      } catch (error) {
+        if (!isReadFault(error)) throw error;
+        readWhole = false;
+      }
+      if (readWhole && hash.digest("hex") === digest) {
         memo.note(path, stat, digest);
         return "sound";
       }
@@ -77,8 +83,12 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
   const read = (digest: string): Uint8Array | undefined => {
     const path = layout.object(digest);
     if (files.stat(path) === undefined) return undefined;
-    const bytes = files.read(path);
-    if (digestBytes(bytes) === digest) return bytes;
+    try {
+      const bytes = files.read(path);
+      if (digestBytes(bytes) === digest) return bytes;
+    } catch (error) {
+      if (!isReadFault(error)) throw error;
+    }
     quarantine(digest);
     return undefined;
   };
@@ -101,19 +111,26 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     async copyOut(digest, sizeBytes, to, executable) {
       const path = layout.object(digest);
       if (files.stat(path) === undefined) throw new DamagedObject(digest, "missing");
-      files.copy(path, to);
       const hash = createHash("sha256");
       let copiedBytes = 0;
-      await files.stream(to, (piece) => {
-        copiedBytes += piece.length;
-        hash.update(piece);
-      });
-      if (copiedBytes !== sizeBytes || hash.digest("hex") !== digest) {
-        files.remove(to);
+      try {
+        files.copy(path, to);
+        await files.stream(to, (piece) => {
+          copiedBytes += piece.length;
+          hash.update(piece);
+        });
+        if (copiedBytes !== sizeBytes || hash.digest("hex") !== digest) throw new DamagedObject(digest, "damaged");
+        files.setMode(to, executable ? "writable-executable" : "writable");
+      } catch (error) {
+        // What was there before is not ours to remove; a part of a copy is.
+        if (errorCode(error) !== "EEXIST") files.remove(to);
+        if (!(error instanceof DamagedObject || isReadFault(error))) throw error;
         quarantine(digest);
         throw new DamagedObject(digest, "damaged");
       }
-      files.setMode(to, executable ? "writable-executable" : "writable");
     },
   };
 }
+
+/** The disk cannot give the bytes back: the object is lost, and is made again. */
+const isReadFault = (error: unknown): boolean => errorCode(error) === "EIO";

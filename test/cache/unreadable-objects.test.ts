@@ -1,0 +1,51 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { digestBytes } from "../../src/identity/digest.ts";
+import { nodeFileSystem } from "../../src/platform/file-system.ts";
+import { openTemporaryStore } from "../temporary-store.ts";
+
+let store: ReturnType<typeof openTemporaryStore>;
+let unreadable: string | undefined;
+const fail = (path: string): void => {
+  if (path === unreadable) throw Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" });
+};
+beforeEach(() => {
+  unreadable = undefined;
+  store = openTemporaryStore({
+    ...nodeFileSystem,
+    read(path) {
+      fail(path);
+      return nodeFileSystem.read(path);
+    },
+    async stream(path, onPiece) {
+      fail(path);
+      await nodeFileSystem.stream(path, onPiece);
+    },
+    copy(from, to) {
+      if (from === unreadable) writeFileSync(to, "a part");
+      fail(from);
+      nodeFileSystem.copy(from, to);
+    },
+  });
+});
+afterEach(() => store.remove());
+
+function putUnreadable(): string {
+  const digest = store.objects.putText("some text");
+  unreadable = store.layout.object(digest);
+  return digest;
+}
+
+test("an object that the disk cannot read is damaged, and is out of the way afterwards", async () => {
+  expect(await store.objects.inspect(putUnreadable(), 9, true)).toBe("damaged");
+  expect(await store.objects.inspect(digestBytes("some text"), 9)).toBe("missing");
+  expect(store.objects.read(putUnreadable())).toBeUndefined();
+  expect(existsSync(unreadable ?? "")).toBe(false);
+});
+
+test("a copy that the disk broke off leaves no part of it", async () => {
+  const to = join(store.root, "copy");
+  await expect(store.objects.copyOut(putUnreadable(), 9, to, false)).rejects.toMatchObject({ state: "damaged" });
+  expect(existsSync(to)).toBe(false);
+});
