@@ -13,7 +13,9 @@ export type ObjectState = "sound" | "missing" | "damaged";
 
 export interface ObjectStore {
   path(digest: string): string;
-  /** Moves a file of the same file system in. The caller has digested it and must not touch it again. */
+  /** Makes a file read-only and flushes it. Only what is sealed is digested: what came late is then in the digest. */
+  seal(path: string): void;
+  /** Moves a sealed file of the same file system in. The caller digested it after that and must not touch it again. */
   takeIn(path: string, digest: string): void;
   putText(text: string): string;
   /** Undefined where it is missing or not what its name says (then it is in quarantine). */
@@ -48,10 +50,12 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
       // A read-only store keeps its damaged blob; nothing is taken from it all the same.
     }
   };
-  const takeIn = (path: string, digest: string): void => {
-    const place = layout.object(digest);
+  const seal = (path: string): void => {
     files.setMode(path, "read-only");
     files.flush(path);
+  };
+  const takeIn = (path: string, digest: string): void => {
+    const place = layout.object(digest);
     files.makeFolder(dirname(place));
     // Also where one exists: the new one was digested a moment ago, the old one may have rotted.
     files.rename(path, place);
@@ -94,12 +98,14 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
   };
   return {
     path: layout.object,
+    seal,
     takeIn,
     inspect,
     putText(text) {
       const digest = digestBytes(text);
       const temporary = layout.temporary();
       files.writeNew(temporary, text);
+      seal(temporary);
       takeIn(temporary, digest);
       return digest;
     },

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { digestBytes } from "../../src/identity/digest.ts";
@@ -48,4 +48,27 @@ test("a copy that the disk broke off leaves no part of it", async () => {
   const to = join(store.root, "copy");
   await expect(store.objects.copyOut(putUnreadable(), 9, to, false)).rejects.toMatchObject({ state: "damaged" });
   expect(existsSync(to)).toBe(false);
+});
+
+test("what an open writer changes before the file is sealed is in the digest, and a file that still grows is refused", async () => {
+  let change = (path: string) => writeFileSync(path, "the other");
+  const late = openTemporaryStore({
+    ...nodeFileSystem,
+    setMode(path, mode) {
+      if (path.endsWith("data.txt")) change(path);
+      nodeFileSystem.setMode(path, mode);
+    },
+  });
+  const folder = late.layout.temporary();
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "data.txt"), "the start");
+  const { digest } = await late.artifacts.takeIn(folder, "metrics");
+  const file = late.artifacts.listing(digest)?.files[0];
+  expect(file?.digest).toBe(digestBytes("the other"));
+  expect(readFileSync(late.layout.object(file?.digest ?? ""), "utf8")).toBe("the other");
+  change = (path) => appendFileSync(path, " and the end");
+  mkdirSync(`${folder}-2`);
+  writeFileSync(join(`${folder}-2`, "data.txt"), "the start");
+  await expect(late.artifacts.takeIn(`${folder}-2`, "metrics")).rejects.toThrow("still being written");
+  late.remove();
 });
