@@ -6,16 +6,14 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { digestBytes } from "../identity/digest.ts";
 import type { StatMemo } from "../identity/stat-memo.ts";
-import { errorCode, type FileSystem } from "../platform/file-system.ts";
+import type { FileSystem } from "../platform/file-system.ts";
 import type { StoreLayout } from "./store-layout.ts";
 
 export type ObjectState = "sound" | "missing" | "damaged";
 
 export interface ObjectStore {
   path(digest: string): string;
-  /** Makes a file read-only and flushes it. Only what is sealed is digested: what came late is then in the digest. */
-  seal(path: string): void;
-  /** Moves a sealed file of the same file system in. The caller digested it after that and must not touch it again. */
+  /** Moves a file of the same file system in. The caller has digested it and must not touch it again. */
   takeIn(path: string, digest: string): void;
   putText(text: string): string;
   /** Undefined where it is missing or not what its name says (then it is in quarantine). */
@@ -50,12 +48,10 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
       // A read-only store keeps its damaged blob; nothing is taken from it all the same.
     }
   };
-  const seal = (path: string): void => {
-    files.setMode(path, "read-only");
-    files.flush(path);
-  };
   const takeIn = (path: string, digest: string): void => {
     const place = layout.object(digest);
+    files.setMode(path, "read-only");
+    files.flush(path);
     files.makeFolder(dirname(place));
     // Also where one exists: the new one was digested a moment ago, the old one may have rotted.
     files.rename(path, place);
@@ -69,14 +65,8 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     if (stat.kind === "file" && stat.sizeBytes === sizeBytes) {
       if (!thoroughly && memo.recall(path, stat) === digest) return "sound";
       const hash = createHash("sha256");
-      let readWhole = true;
-      try {
-        await files.stream(path, (piece) => hash.update(piece));
-      } catch (error) {
-        if (!isReadFault(error)) throw error;
-        readWhole = false;
-      }
-      if (readWhole && hash.digest("hex") === digest) {
+      await files.stream(path, (piece) => hash.update(piece));
+      if (hash.digest("hex") === digest) {
         memo.note(path, stat, digest);
         return "sound";
       }
@@ -87,25 +77,19 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
   const read = (digest: string): Uint8Array | undefined => {
     const path = layout.object(digest);
     if (files.stat(path) === undefined) return undefined;
-    try {
-      const bytes = files.read(path);
-      if (digestBytes(bytes) === digest) return bytes;
-    } catch (error) {
-      if (!isReadFault(error)) throw error;
-    }
+    const bytes = files.read(path);
+    if (digestBytes(bytes) === digest) return bytes;
     quarantine(digest);
     return undefined;
   };
   return {
     path: layout.object,
-    seal,
     takeIn,
     inspect,
     putText(text) {
       const digest = digestBytes(text);
       const temporary = layout.temporary();
       files.writeNew(temporary, text);
-      seal(temporary);
       takeIn(temporary, digest);
       return digest;
     },
@@ -117,26 +101,19 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     async copyOut(digest, sizeBytes, to, executable) {
       const path = layout.object(digest);
       if (files.stat(path) === undefined) throw new DamagedObject(digest, "missing");
+      files.copy(path, to);
       const hash = createHash("sha256");
       let copiedBytes = 0;
-      try {
-        files.copy(path, to);
-        await files.stream(to, (piece) => {
-          copiedBytes += piece.length;
-          hash.update(piece);
-        });
-        if (copiedBytes !== sizeBytes || hash.digest("hex") !== digest) throw new DamagedObject(digest, "damaged");
-        files.setMode(to, executable ? "writable-executable" : "writable");
-      } catch (error) {
-        // What was there before is not ours to remove; a part of a copy is.
-        if (errorCode(error) !== "EEXIST") files.remove(to);
-        if (!(error instanceof DamagedObject || isReadFault(error))) throw error;
+      await files.stream(to, (piece) => {
+        copiedBytes += piece.length;
+        hash.update(piece);
+      });
+      if (copiedBytes !== sizeBytes || hash.digest("hex") !== digest) {
+        files.remove(to);
         quarantine(digest);
         throw new DamagedObject(digest, "damaged");
       }
+      files.setMode(to, executable ? "writable-executable" : "writable");
     },
   };
 }
-
-/** The disk cannot give the bytes back: the object is lost, and is made again. */
-const isReadFault = (error: unknown): boolean => errorCode(error) === "EIO";
