@@ -1,4 +1,7 @@
-/** The command line: names, options, help and examples. Each command's own file is loaded when it is called. */
+/**
+ * The command line: names, options, help and examples. Each command's own file is loaded when it is called.
+ * Longer than most files because it is one command after the other, as the help shows them.
+ */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { App, ExitCode } from "./app.ts";
 import { EXPORT_TARGETS } from "./model-exporter.ts";

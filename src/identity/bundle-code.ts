@@ -37,6 +37,21 @@ export class UnbundlableCode extends Error {
   }
 }
 
+/** How code becomes the text that is hashed and run, this package's and the user's alike. */
+export const BUNDLE_FORM = {
+  bundle: true,
+  write: false,
+  metafile: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  minifyWhitespace: true,
+  legalComments: "none",
+  treeShaking: true,
+  charset: "utf8",
+  logLevel: "silent",
+} as const;
+
 /** Bundles `source` (relative to `root`). Gives the bundle and its text; the caller writes it. */
 export async function bundleCode(
   root: string,
@@ -61,18 +76,8 @@ export async function bundleCode(
     absWorkingDir: root,
     entryPoints: [source],
     outfile: "bundle.mjs",
-    bundle: true,
-    write: false,
-    metafile: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
+    ...BUNDLE_FORM,
     packages: "external",
-    minifyWhitespace: true,
-    legalComments: "none",
-    treeShaking: true,
-    charset: "utf8",
-    logLevel: "silent",
     plugins: [hoistImports(resolve(root, source))],
   });
   const text = result.outputFiles[0]!.contents;

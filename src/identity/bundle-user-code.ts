@@ -13,7 +13,7 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildResult, ImportKind, Location, Message, Plugin } from "esbuild";
 import type { StageTypeProblem } from "../language/pipeline.ts";
-import { packageClosure, packageName } from "./bundle-code.ts";
+import { BUNDLE_FORM, packageClosure, packageName } from "./bundle-code.ts";
 import { digestBytes } from "./digest.ts";
 
 export interface UserBundle {
@@ -54,21 +54,11 @@ export async function bundleUserCode(module: string, packageFolder: string): Pro
       absWorkingDir: folder,
       entryPoints: [module],
       outfile: join(folder, `${stem}.mjs`),
-      bundle: true,
-      write: false,
-      metafile: true,
-      platform: "node",
-      target: "node20",
-      format: "esm",
-      minifyWhitespace: true,
-      legalComments: "none",
-      treeShaking: true,
-      charset: "utf8",
+      ...BUNDLE_FORM,
       sourcemap: "linked",
       sourcesContent: false,
       // What a tsconfig of the user's says must not change what runs without being seen.
       tsconfigRaw: "{}",
-      logLevel: "silent",
       logOverride: { [COMPUTED_IMPORT]: "warning" },
       plugins: [resolveImports(packages, packageFolder), digestModules(modules)],
     });

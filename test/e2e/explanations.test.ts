@@ -191,7 +191,7 @@ describe("after the second run", () => {
     expect(stderr).toMatch(/"2" may be \d+ runs: .*\n {2}help: give more of the id\n/);
   });
 
-  test("what gc took is said to be gone", async () => {
+  test("what was removed from the store is said to be gone", async () => {
     const traces = project.path("artifacts", ".store", "traces");
     for (const folder of readdirSync(traces)) rmSync(`${traces}/${folder}`, { recursive: true });
     // The name "first" was given to a run that had nothing to do, too: this is the one that did something.

@@ -1,4 +1,7 @@
-/** A user's own stages: what moves their digest, what the program knows of them before a run, and what it refuses. */
+/**
+ * A user's own stages: what moves their digest, what the program knows of them before a run, and what it refuses.
+ * Longer than most files because each kind of module is written out where it is tested.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";

@@ -1,3 +1,7 @@
+/**
+ * From files to images that can be trained on: `fetch`, `split` and `normalize`, each and together, with what each refuses.
+ * Longer than most files because each kind of source is written out where it is tested.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";

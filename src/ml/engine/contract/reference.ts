@@ -1,7 +1,7 @@
 /**
  * What every op must return, by brute force in double precision: loops written from the definitions, for clarity
  * alone, sharing no code with any engine. Gradients are the definitions' adjoints; `reference.test.ts` holds them to
- * finite differences.
+ * finite differences. Longer than most files because it is one op after the other.
  */
 import type { AdamSettings, ConvGeometry, PoolGeometry, RmspropSettings, SgdSettings, Shape } from "../engine.ts";
 
