@@ -3,6 +3,7 @@ import { createLineTable, positionAt } from "../diagnostics/code-frame.ts";
 import type { Span } from "../diagnostics/span.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
+import { OVERRIDES_FILE } from "../language/pseudo-files.ts";
 
 /** `texts` are what the spans point into, by file. */
 export function originOf(
@@ -38,6 +39,8 @@ export function originOf(
 
 function lineOf(span: Span | undefined, texts: ReadonlyMap<string, string>): string | undefined {
   if (span === undefined) return undefined;
+  // The command line has no lines to count.
+  if (span.file === OVERRIDES_FILE) return span.file;
   const text = texts.get(span.file);
   return text === undefined ? span.file : `${span.file}:${positionAt(createLineTable(text), span.start).line}`;
 }
