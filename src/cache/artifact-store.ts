@@ -4,10 +4,10 @@
  */
 import { dirname, join } from "node:path";
 import type { Artifact } from "../contract.ts";
-import { digestPath } from "../identity/artifact-digest.ts";
+import { digestPath, UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { digestFile } from "../identity/digest.ts";
 import { type ListedFile, type Listing, listingSizeBytes, parseListing, renderListing } from "../identity/listing.ts";
-import type { FileSystem } from "../platform/file-system.ts";
+import type { FileStat, FileSystem } from "../platform/file-system.ts";
 import { DamagedObject, type ObjectStore } from "./object-store.ts";
 
 export const REFERENCES_FILE = "references.json";
@@ -104,7 +104,13 @@ export function createArtifactStore(files: FileSystem, objects: ObjectStore): Ar
       return file === undefined ? undefined : objects.read(file.digest);
     },
     async takeIn(folder, kind) {
-      const { digest, listing: found } = await digestPath(files, { digest: (path) => digestFile(files, path) }, folder);
+      const digestSealed = (path: string, before: FileStat) => {
+        objects.seal(path);
+        if (files.stat(path)?.sizeBytes !== before.sizeBytes)
+          throw new UnfitForArtifact(path, "was still being written when its stage had ended");
+        return digestFile(files, path);
+      };
+      const { digest, listing: found } = await digestPath(files, { digest: digestSealed }, folder);
       for (const file of found.files) objects.takeIn(join(folder, file.path), file.digest);
       objects.putText(renderListing(found));
       return { kind, digest, sizeBytes: listingSizeBytes(found) };

@@ -31,12 +31,8 @@ export function createCheckpointStore(
     async find(base, key, onDamaged = () => {}) {
       const text = files.readText(place(base, key));
       if (text === undefined) return undefined;
-      let entry: CheckpointEntry;
-      try {
-        entry = JSON.parse(text) as CheckpointEntry;
-      } catch {
-        return undefined;
-      }
+      const entry = parseEntry(text);
+      if (entry === undefined) return undefined;
       const damaged = await artifacts.inspect(entry.digest, true);
       if (damaged !== undefined) {
         onDamaged(`a checkpoint cannot be used: ${damaged.message}`);
@@ -57,4 +53,15 @@ export function createCheckpointStore(
     },
     drop: (base, key) => files.remove(place(base, key)),
   };
+}
+
+/** Undefined for what is not a whole entry. */
+function parseEntry(text: string): CheckpointEntry | undefined {
+  try {
+    const entry = JSON.parse(text) as Partial<CheckpointEntry> | null;
+    const isEntry = entry?.format === "tfpipe/checkpoint/1" && /^[0-9a-f]{64}$/.test(entry.digest ?? "");
+    return isEntry ? (entry as CheckpointEntry) : undefined;
+  } catch {
+    return undefined;
+  }
 }

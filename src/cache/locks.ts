@@ -33,20 +33,40 @@ const HEARTBEAT_MS = 5_000;
 const SILENCE_NS = 60_000_000_000n;
 
 export function createLocks({ files, layout, self, identify, every }: LocksOptions): Locks {
-  const readHolder = (path: string): LockHolder | undefined => {
+  const readLock = (path: string): string | undefined => {
     try {
-      return JSON.parse(files.readText(path) ?? "") as LockHolder;
+      return files.readText(path);
     } catch {
       return undefined;
     }
   };
-  /** By the file system's own clock: what a file touched now says, minus what the lock says. */
+  /** Of several who see a dead holder's lock one moves it away, and a new holder's that got into its place is put back. */
+  const takeAway = (path: string, seen: string | undefined): void => {
+    const aside = layout.temporary();
+    try {
+      files.rename(path, aside);
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return;
+      throw error;
+    }
+    try {
+      const moved = readLock(aside);
+      if (moved !== seen && moved !== undefined) files.writeNew(path, moved);
+    } catch (error) {
+      // Where yet another one has it by now, there are two holders, which is harmless.
+      if (errorCode(error) !== "EEXIST") throw error;
+    } finally {
+      files.remove(aside);
+    }
+  };
+  /** By the file system's own clock: how far a file touched now is from the lock, also where the clock went back. */
   const silenceNs = (path: string): bigint => {
     const probe = layout.temporary();
     files.writeNew(probe, "");
     const now = files.stat(probe)?.mtimeNs ?? 0n;
     files.remove(probe);
-    return now - (files.stat(path)?.mtimeNs ?? now);
+    const silence = now - (files.stat(path)?.mtimeNs ?? now);
+    return silence < 0n ? -silence : silence;
   };
   const gone = (path: string, holder: LockHolder | undefined): boolean => {
     if (holder === undefined) return silenceNs(path) > 1_000_000_000n; // being written this moment, or cut short
@@ -61,11 +81,12 @@ export function createLocks({ files, layout, self, identify, every }: LocksOptio
           files.writeNew(path, JSON.stringify(self));
         } catch (error) {
           if (errorCode(error) !== "EEXIST") throw error;
-          const holder = readHolder(path);
+          const seen = readLock(path);
+          const holder = parseHolder(seen);
           // Released between our try and our look?
           if (files.stat(path) === undefined) continue;
           if (!gone(path, holder)) return { holder: holder ?? { pid: 0, identity: "", host: "unknown" } };
-          files.remove(path);
+          takeAway(path, seen);
           continue;
         }
         const stop = every(HEARTBEAT_MS, () => {
@@ -78,12 +99,22 @@ export function createLocks({ files, layout, self, identify, every }: LocksOptio
         return {
           release() {
             stop();
-            const holder = readHolder(path);
-            if (holder?.pid === self.pid && holder.identity === self.identity && holder.host === self.host)
-              files.remove(path);
+            const seen = readLock(path);
+            // Removed at once: a full disk has no room for a move.
+            if (seen === JSON.stringify(self)) files.remove(path);
           },
         };
       }
     },
   };
+}
+
+/** Undefined for a lock that was cut short, or is no lock at all. */
+function parseHolder(text: string | undefined): LockHolder | undefined {
+  try {
+    const holder = JSON.parse(text ?? "") as Partial<LockHolder> | null;
+    return typeof holder?.pid === "number" && typeof holder.host === "string" ? (holder as LockHolder) : undefined;
+  } catch {
+    return undefined;
+  }
 }

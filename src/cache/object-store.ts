@@ -6,14 +6,16 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { digestBytes } from "../identity/digest.ts";
 import type { StatMemo } from "../identity/stat-memo.ts";
-import type { FileSystem } from "../platform/file-system.ts";
+import { errorCode, type FileSystem } from "../platform/file-system.ts";
 import type { StoreLayout } from "./store-layout.ts";
 
 export type ObjectState = "sound" | "missing" | "damaged";
 
 export interface ObjectStore {
   path(digest: string): string;
-  /** Moves a file of the same file system in. The caller has digested it and must not touch it again. */
+  /** Makes a file read-only and flushes it. Only what is sealed is digested: what came late is then in the digest. */
+  seal(path: string): void;
+  /** Moves a sealed file of the same file system in. The caller digested it after that and must not touch it again. */
   takeIn(path: string, digest: string): void;
   putText(text: string): string;
   /** Undefined where it is missing or not what its name says (then it is in quarantine). */
@@ -48,10 +50,12 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
       // A read-only store keeps its damaged blob; nothing is taken from it all the same.
     }
   };
-  const takeIn = (path: string, digest: string): void => {
-    const place = layout.object(digest);
+  const seal = (path: string): void => {
     files.setMode(path, "read-only");
     files.flush(path);
+  };
+  const takeIn = (path: string, digest: string): void => {
+    const place = layout.object(digest);
     files.makeFolder(dirname(place));
     // Also where one exists: the new one was digested a moment ago, the old one may have rotted.
     files.rename(path, place);
@@ -65,8 +69,14 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     if (stat.kind === "file" && stat.sizeBytes === sizeBytes) {
       if (!thoroughly && memo.recall(path, stat) === digest) return "sound";
       const hash = createHash("sha256");
-      await files.stream(path, (piece) => hash.update(piece));
-      if (hash.digest("hex") === digest) {
+      let readWhole = true;
+      try {
+        await files.stream(path, (piece) => hash.update(piece));
+      } catch (error) {
+        if (!isReadFault(error)) throw error;
+        readWhole = false;
+      }
+      if (readWhole && hash.digest("hex") === digest) {
         memo.note(path, stat, digest);
         return "sound";
       }
@@ -77,19 +87,25 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
   const read = (digest: string): Uint8Array | undefined => {
     const path = layout.object(digest);
     if (files.stat(path) === undefined) return undefined;
-    const bytes = files.read(path);
-    if (digestBytes(bytes) === digest) return bytes;
+    try {
+      const bytes = files.read(path);
+      if (digestBytes(bytes) === digest) return bytes;
+    } catch (error) {
+      if (!isReadFault(error)) throw error;
+    }
     quarantine(digest);
     return undefined;
   };
   return {
     path: layout.object,
+    seal,
     takeIn,
     inspect,
     putText(text) {
       const digest = digestBytes(text);
       const temporary = layout.temporary();
       files.writeNew(temporary, text);
+      seal(temporary);
       takeIn(temporary, digest);
       return digest;
     },
@@ -101,19 +117,28 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     async copyOut(digest, sizeBytes, to, executable) {
       const path = layout.object(digest);
       if (files.stat(path) === undefined) throw new DamagedObject(digest, "missing");
-      files.copy(path, to);
       const hash = createHash("sha256");
       let copiedBytes = 0;
-      await files.stream(to, (piece) => {
-        copiedBytes += piece.length;
-        hash.update(piece);
-      });
-      if (copiedBytes !== sizeBytes || hash.digest("hex") !== digest) {
-        files.remove(to);
-        quarantine(digest);
-        throw new DamagedObject(digest, "damaged");
+      try {
+        files.copy(path, to);
+        await files.stream(to, (piece) => {
+          copiedBytes += piece.length;
+          hash.update(piece);
+        });
+        if (copiedBytes !== sizeBytes || hash.digest("hex") !== digest) throw new DamagedObject(digest, "damaged");
+        files.setMode(to, executable ? "writable-executable" : "writable");
+      } catch (error) {
+        // What was there before is not ours to remove; a part of a copy is.
+        if (errorCode(error) !== "EEXIST") files.remove(to);
+        if (error instanceof DamagedObject) quarantine(digest);
+        // The object could not be read, or the copy not be written? Only the first is a damage of the object.
+        else if (isReadFault(error) && (await inspect(digest, sizeBytes, true)) !== "sound")
+          throw new DamagedObject(digest, "damaged");
+        throw error;
       }
-      files.setMode(to, executable ? "writable-executable" : "writable");
     },
   };
 }
+
+/** The disk cannot give the bytes back: the object is lost, and is made again. */
+const isReadFault = (error: unknown): boolean => errorCode(error) === "EIO";

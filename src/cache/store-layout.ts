@@ -7,6 +7,7 @@
  *   checkpoints/<aa>/<key>.json         partial results, by key
  *   last/<pipeline[@profiles]>.json     per stage, the fingerprint it had in the last run
  *   runs/<id>/run.json, events.ndjson
+ *   pins/<id>                           runs that garbage collection keeps
  *   locks/ tmp/ memo/ quarantine/ scratch/
  */
 import { join } from "node:path";

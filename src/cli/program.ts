@@ -302,6 +302,55 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       done(initCommand(app, folder));
     });
 
+  program
+    .command("gc")
+    .description("free what in the store nothing refers to any more, and runs beyond the limits")
+    .option("--keep-last <n>", "of each pipeline, keep only the last runs", parseCount)
+    .option("--older-than <span>", "let runs go that are older: 12h, 30d, 8w")
+    .option("--max-size <size>", "let checkpoints, then the oldest runs go, until the store is no larger: 20GB")
+    .option("--pin <run>", "keep this run whatever the limits are, and free nothing now; may be repeated", collect)
+    .option("--unpin <run>", "no longer; may be repeated", collect)
+    .option("-n, --dry-run", "say what would be freed, and free nothing")
+    .option("--json", "print one JSON object")
+    .option("--artifacts <folder>", "where results and the store are (default: artifacts/ at the project's root)")
+    .addHelpText(
+      "after",
+      examples([
+        "pipe gc --dry-run",
+        "pipe gc --keep-last 5 --older-than 30d    older ones go, but never the last five",
+        "pipe gc --max-size 20GB",
+        "pipe gc --pin baseline",
+      ]),
+    )
+    .action(async (options) => {
+      const { gcCommand } = await import("./gc.ts");
+      const { olderThan, maxSize, keepLast, pin = [], unpin = [], artifacts } = options;
+      done(
+        await gcCommand(app, {
+          ...(olderThan === undefined ? {} : { olderThan }),
+          ...(maxSize === undefined ? {} : { maxSize }),
+          ...(keepLast === undefined ? {} : { keepLast }),
+          ...(artifacts === undefined ? {} : { artifacts }),
+          pin,
+          unpin,
+          dryRun: flag(options.dryRun),
+          json: flag(options.json),
+        }),
+      );
+    });
+
+  program
+    .command("doctor")
+    .description("examine everything in the store, and repair what can be: its stages run again")
+    .option("--json", "print one JSON object")
+    .option("--artifacts <folder>", "where results and the store are (default: artifacts/ at the project's root)")
+    .addHelpText("after", examples(["pipe doctor", "pipe doctor --json"]))
+    .action(async (options) => {
+      const { doctorCommand } = await import("./doctor.ts");
+      const { artifacts } = options;
+      done(await doctorCommand(app, { json: flag(options.json), ...(artifacts === undefined ? {} : { artifacts }) }));
+    });
+
   pipelineCommand(program, "clean", "remove visible results (the store keeps what was computed)")
     .option("--store", "also empty the store: everything will have to run again")
     .addHelpText("after", examples(["pipe clean resnet34", "pipe clean resnet34 plot", "pipe clean resnet34 --store"]))

@@ -14,6 +14,7 @@ import { join } from "node:path";
 import type { PGraph } from "p-graph";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import { DamagedObject } from "../cache/object-store.ts";
+import { COLLECTOR_LOCK, dropDeadLeases, leaseName } from "../cache/run-lease.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import type { EmitEvent, RunEvent } from "../events.ts";
 import { producersOf, type StageGraph } from "../graph/stage-graph.ts";
@@ -65,7 +66,33 @@ class StageNotDone extends Error {}
 
 export async function executeRun(workspace: Workspace, request: ExecuteRequest): Promise<readonly StageRecord[]> {
   const run = new Run(workspace, request);
-  return run.all();
+  const lease = await takeLease(workspace, request);
+  try {
+    return await run.all();
+  } finally {
+    lease?.release();
+  }
+}
+
+/** While a run has one, nothing is collected. Undefined where the store cannot be written: then nothing is collected either. */
+async function takeLease({ files, layout, locks, clock }: Workspace, { runId, signal }: ExecuteRequest) {
+  try {
+    dropDeadLeases(files, layout, locks);
+    const lease = locks.tryAcquire(leaseName(runId));
+    if (!("release" in lease)) return undefined;
+    for (;;) {
+      const collector = locks.tryAcquire(COLLECTOR_LOCK);
+      if ("release" in collector) {
+        collector.release();
+        return lease;
+      }
+      if (signal.aborted) return lease;
+      await clock.wait(LOCK_POLL_MS, signal);
+    }
+  } catch (error) {
+    if (describeRefusal(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 /** One run's state: what became of each stage so far. */

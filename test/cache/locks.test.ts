@@ -1,4 +1,5 @@
-import { utimesSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createLocks, type LockHolder } from "../../src/cache/locks.ts";
 import { openTemporaryStore } from "../temporary-store.ts";
@@ -65,5 +66,38 @@ describe("the lock of a fingerprint", () => {
     if ("release" in lost) lost.release();
     alive.set(1, "one");
     expect(acquire(first())).toEqual({ holder: { pid: 2, identity: "two", host: "here" } });
+  });
+
+  test.each(['{"pid":', "null", "{}"])("that reads %s falls also when its time lies in the future", (text) => {
+    writeFileSync(store.layout.lock("f"), text);
+    const later = Date.now() / 1000 + 3_600;
+    utimesSync(store.layout.lock("f"), later, later);
+    expect(acquire(first())).toHaveProperty("release");
+  });
+
+  test("stays with a new holder who took a dead one's between another's look and its move", () => {
+    acquire(locksOf({ pid: 7, identity: "dead", host: "here" }));
+    const path = store.layout.lock("f");
+    let moves = 0;
+    const late = createLocks({
+      files: {
+        ...store.files,
+        rename(from, to) {
+          moves += 1;
+          if (moves === 1) {
+            rmSync(path);
+            acquire(first());
+          }
+          store.files.rename(from, to);
+        },
+      },
+      layout: store.layout,
+      self: { pid: 2, identity: "two", host: "here" },
+      identify: (pid) => alive.get(pid),
+      every: () => () => {},
+    });
+    expect(acquire(late)).toEqual({ holder: { pid: 1, identity: "one", host: "here" } });
+    expect(moves).toBe(1);
+    expect(readdirSync(dirname(store.layout.temporary()))).toEqual([]);
   });
 });
