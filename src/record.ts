@@ -20,6 +20,8 @@ export interface PlannedStage {
   readonly needs: readonly string[];
   /** From the last execution of this stage of the pipeline, where there was one. */
   readonly expectedMs?: number;
+  /** The largest part of the run's processors, memory or GPUs that it takes while it runs, up to 1. */
+  readonly share?: number;
   /** Where the stage computes: what it will compute on. */
   readonly engine?: EngineRecord;
   /** It is kept as it is, whatever changed. */

@@ -5,18 +5,20 @@ import type { ResolvedEngine } from "../execute/engine-port.ts";
 import { pipelineFolderName } from "../execute/last-run.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
 import type { Workspace } from "../execute/workspace.ts";
+import { isRefusal } from "../platform/file-system.ts";
 import type { RunRecord, StageRecord } from "../record.ts";
-import { renderPlan } from "../report/render-plan.ts";
+import { expectedTime, renderPlan } from "../report/render-plan.ts";
 import type { Reporter } from "../report/reporter.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
 import { checkRunName, keepRecord } from "./keep-record.ts";
-import { namesPipeline, type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
+import { namesPipeline, needsCode, type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
 import { nameCauses } from "./open-plan.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 import { printPlan } from "./print-plan.ts";
 import { quickHint } from "./quick-hint.ts";
 import { resolveEngines } from "./resolve-engines.ts";
+import { resourcesOf } from "./resources-of.ts";
 import { type RangeOptions, rangeOf, refuseUndone } from "./select-range.ts";
 import { findStages } from "./stage-names.ts";
 
@@ -55,7 +57,9 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
   const workspace = await app.openWorkspace(opened.artifactsFolder, {
     paranoid: options.paranoid,
     userStages: opened.userStages,
+    needsCode: needsCode(pipeline),
   });
+  opened.keep();
   const force = stagesToForce(opened, options.force);
   const startedAt = workspace.clock.date();
   const startMs = app.nowMs();
@@ -63,7 +67,8 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
     pipeline,
     engines,
     workspace,
-    await planRun(workspace, { pipeline, graph, stages: range.stages, engines, force }),
+    await planRun(workspace, { ...opened, stages: range.stages, engines, force }),
+    () => resourcesOf(app, options.jobs),
   );
   refuseUndone(plan, range, options, opened);
   if (options.dryRun) {
@@ -132,7 +137,6 @@ async function execute(
   execution: Execution,
 ): Promise<readonly StageRecord[]> {
   const { executeRun } = await import("../execute/executor.ts");
-  const { sharedResources } = await import("../platform/shared-resources.ts");
   const startMs = app.nowMs();
   const onInterrupt = () => execution.emit({ type: "run-interrupted", atMs: app.nowMs() - startMs });
   app.interrupts.stop.addEventListener("abort", onInterrupt, { once: true });
@@ -142,7 +146,7 @@ async function execute(
     plan: execution.plan,
     engines: execution.engines,
     force: execution.force,
-    capacity: { cpus: execution.options.jobs ?? app.processors, ...sharedResources() },
+    capacity: await resourcesOf(app, execution.options.jobs),
     keepGoing: execution.options.keepGoing,
     runId: execution.runId,
     worker: app.worker,
@@ -186,8 +190,14 @@ function recordEvents(
 ): (event: RunEvent) => void {
   const { files, layout } = workspace;
   const folder = layout.run(runId);
-  files.makeFolder(folder);
   let lost = false;
+  try {
+    files.makeFolder(folder);
+  } catch (error) {
+    // The run itself says that the store cannot be written.
+    if (!isRefusal(error)) throw error;
+    lost = true;
+  }
   return (event) => {
     report(event);
     if (event.type === "stage-progressed" || lost) return;
@@ -202,8 +212,7 @@ function recordEvents(
 }
 
 function announceLongRun(app: App, opened: OpenedPipeline, plan: readonly DetailedStage[], options: RunOptions): void {
-  const expectedMs = plan.reduce((sum, stage) => sum + (stage.decision === "fresh" ? 0 : (stage.expectedMs ?? 0)), 0);
-  if (options.json || expectedMs < LONG_RUN_MS) return;
+  if (options.json || expectedTime(plan).knownMs < LONG_RUN_MS) return;
   const hint = quickHint(opened.pipeline);
   app.err.write(`${renderPlan(plan, { color: app.err.color, columns: app.err.columns(), ...hint })}\n`);
 }

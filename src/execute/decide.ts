@@ -32,7 +32,11 @@ export interface DecideRequest {
   readonly folder: string;
   /** Run whatever the cache has. */
   readonly force?: boolean;
+  /** Why a stage made something else in this run, as `split: seed 1 -> 2`; undefined of one that did not run. */
+  readonly rootOf?: RootOf;
 }
+
+export type RootOf = (stage: string) => string | undefined;
 
 /** A frozen stage has nothing to be frozen to. */
 export class NothingFrozen extends Error {
@@ -61,7 +65,9 @@ export async function decideStage(workspace: Workspace, request: DecideRequest):
     if (lastFingerprint === undefined) return run("never run");
     if (lastFingerprint === key.fingerprint) return run("its trace is gone from the store");
     return run(
-      differences.length === 0 ? "its last trace is gone from the store" : describeDifferences(differences, stage),
+      differences.length === 0
+        ? "its last trace is gone from the store"
+        : describeDifferences(differences, stage, request.rootOf),
     );
   }
   const usable = await findUsable(workspace, request, traces);
@@ -148,17 +154,26 @@ export function explainKey(
 const SHOWN = 2;
 
 /** `learningRate 0.1 -> 0.05; input train changed (normalize)`. */
-export function describeDifferences(differences: readonly KeyDifference[], stage: PipelineStage): string {
-  const clauses = differences.slice(0, SHOWN).map((difference) => describeDifference(difference, stage));
+export function describeDifferences(
+  differences: readonly KeyDifference[],
+  stage: PipelineStage,
+  rootOf: RootOf = () => undefined,
+): string {
+  const clauses = differences.slice(0, SHOWN).map((difference) => describeDifference(difference, stage, rootOf));
   const more = differences.length - SHOWN;
   return more > 0 ? `${clauses.join("; ")}; and ${more} more` : clauses.join("; ");
 }
 
-function describeDifference({ part, name, before, after }: KeyDifference, stage: PipelineStage): string {
+function describeDifference(
+  { part, name, before, after }: KeyDifference,
+  stage: PipelineStage,
+  rootOf: RootOf,
+): string {
   switch (part) {
     case "input": {
       const source = stage.inputs[name];
-      const origin = source === undefined ? "" : source.from === "stage" ? ` (${source.stage})` : ` (${source.text})`;
+      const from = source?.from === "stage" ? (rootOf(source.stage) ?? source.stage) : source?.text;
+      const origin = from === undefined ? "" : ` (${from})`;
       if (before === undefined) return `input ${name} was connected${origin}`;
       return after === undefined ? `input ${name} was disconnected` : `input ${name} changed${origin}`;
     }

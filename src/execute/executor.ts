@@ -21,7 +21,7 @@ import { producersOf, type StageGraph } from "../graph/stage-graph.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
 import type { FailureRecord, StageOutcome, StageRecord } from "../record.ts";
-import { type Decision, decideStage } from "./decide.ts";
+import { type Decision, decideStage, describeDifferences } from "./decide.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import type { ResolvedEngine } from "./engine-port.ts";
 import { type Executed, type ExecuteStageResult, executeStage } from "./execute-stage.ts";
@@ -105,6 +105,8 @@ class Run {
   readonly #records = new Map<string, StageRecord>();
   readonly #traces = new Map<string, Trace>();
   readonly #fingerprints = new Map<string, string>();
+  /** Why a stage is not what it was, as `split: seed 1 -> 2`, followed to where it began in this run. */
+  readonly #roots = new Map<string, string>();
   readonly #tokens;
   readonly #adviseThreads: ThreadAdviser;
   readonly #expectedMs: ReadonlyMap<string, number>;
@@ -190,7 +192,9 @@ class Run {
     const { inputs, keyed, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
     const key = this.#keyOf(stage, keyed);
     const lastFingerprint = this.#last[stage.name];
-    let decision = await decideStage(workspace, { stage, key, lastFingerprint, folder: this.#folder, force });
+    const rootOf = (name: string) => this.#roots.get(name);
+    let decision = await decideStage(workspace, { stage, key, lastFingerprint, folder: this.#folder, force, rootOf });
+    this.#noteRoot(stage, decision);
     if (decision.decision === "fresh") return this.#succeed(stage, "fresh", decision.reason, decision.trace!);
     if (decision.decision === "restore") {
       try {
@@ -218,6 +222,16 @@ class Run {
     } finally {
       lock.release();
     }
+  }
+
+  #noteRoot(stage: PipelineStage, { reason, differences }: Decision): void {
+    for (const { part, name } of differences) {
+      const source = part === "input" ? stage.inputs[name] : undefined;
+      const root = source?.from === "stage" ? this.#roots.get(source.stage) : undefined;
+      if (root !== undefined) return void this.#roots.set(stage.name, root);
+    }
+    const text = differences.length === 0 ? reason : describeDifferences(differences, stage);
+    this.#roots.set(stage.name, `${stage.name}: ${text}`);
   }
 
   /** The plan knows all there is to know: what a frozen stage gives depends on nothing in this run. */

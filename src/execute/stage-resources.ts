@@ -27,6 +27,16 @@ export function stageResources(
   };
 }
 
+/** The largest part of a resource that a stage takes, up to 1. */
+export function shareOf(tokens: Resources, capacity: Resources): number {
+  const part = (taken: number, all: number): number => (taken === 0 ? 0 : Math.min(1, taken / Math.max(all, taken)));
+  return Math.max(
+    part(tokens.cpus, capacity.cpus),
+    part(tokens.memoryBytes, capacity.memoryBytes),
+    part(tokens.gpus, capacity.gpus),
+  );
+}
+
 function countOf(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

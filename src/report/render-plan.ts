@@ -1,6 +1,7 @@
 /** What a run would do, stage by stage, with reasons and the time it is expected to take. */
 import type { PlannedStage, StageDecision } from "../record.ts";
 import { createPalette, type Palette } from "./ansi.ts";
+import { expectedRunMs } from "./expected-time.ts";
 import { formatPlural } from "./format-count.ts";
 import { formatDuration } from "./format-duration.ts";
 import { renderTable } from "./render-table.ts";
@@ -85,14 +86,11 @@ function hintLines(stages: readonly PlannedStage[], { hint }: PlanStyle, width: 
   return wrapText(hint, width);
 }
 
-function expectedTime(stages: readonly PlannedStage[]): { knownMs: number; unknown: number } {
-  let knownMs = 0;
-  let unknown = 0;
-  for (const stage of stages.filter(takesTime)) {
-    if (stage.expectedMs === undefined) unknown++;
-    else knownMs += stage.expectedMs;
-  }
-  return { knownMs, unknown };
+/** Milliseconds by what is known, and of how many stages nothing is. */
+export function expectedTime(stages: readonly PlannedStage[]): { knownMs: number; unknown: number } {
+  const timed = stages.filter(takesTime);
+  const knownMs = expectedRunMs(timed.map((stage) => ({ share: 1, ...stage, expectedMs: stage.expectedMs ?? 0 })));
+  return { knownMs, unknown: timed.filter(({ expectedMs }) => expectedMs === undefined).length };
 }
 
 function takesTime({ decision }: PlannedStage): boolean {

@@ -5,6 +5,7 @@
 import type { Progress } from "../contract.ts";
 import type { RunEvent, RunStarted, Warned } from "../events.ts";
 import type { PlannedStage, RunRecord, StageRecord } from "../record.ts";
+import { type ExpectedStage, expectedRunMs } from "./expected-time.ts";
 import { ProgressMeter } from "./progress-meter.ts";
 import { retryText } from "./retry-text.ts";
 import { printableLine } from "./text-width.ts";
@@ -131,20 +132,21 @@ export class RunView {
     return remaining > 0 ? remaining : undefined;
   }
 
-  /** Milliseconds until all is done one after the other, or undefined when a stage's part in it is not known. */
+  /** Milliseconds until all is done, or undefined when a stage's part in it is not known. */
   remainingMs(nowMs: number): number | undefined {
-    let total = 0;
+    const expected: ExpectedStage[] = [];
     for (const running of this.#running.values()) {
-      const remaining = this.stageRemainingMs(running, nowMs);
-      if (remaining === undefined) return undefined;
-      total += remaining;
+      const expectedMs = this.stageRemainingMs(running, nowMs);
+      if (expectedMs === undefined) return undefined;
+      const { needs = [], share = 1 } = this.#planned.get(running.stage) ?? {};
+      expected.push({ stage: running.stage, needs, expectedMs, share, isRunning: true });
     }
     for (const planned of this.waiting) {
       if (planned.decision === "fresh" || planned.decision === "restore") continue;
       if (planned.expectedMs === undefined) return undefined;
-      total += planned.expectedMs;
+      expected.push({ ...planned, expectedMs: planned.expectedMs, share: planned.share ?? 1 });
     }
-    return total;
+    return expectedRunMs(expected);
   }
 
   #change(

@@ -34,6 +34,16 @@ describe("a run", () => {
     expect((await runner.run(stages)).outcomes).toEqual({ first: "ran", second: "fresh", third: "fresh" });
   });
 
+  test("records the root cause beside an input that changed", async () => {
+    await runner.run(chain());
+    const { records } = await runner.run(chain("z"));
+    expect(records.map(({ reason }) => reason)).toEqual([
+      'text "a" -> "z"',
+      'input from changed (first: text "a" -> "z")',
+      expect.stringContaining('(first: text "a" -> "z")'),
+    ]);
+  });
+
   test("does not see a param that only says how to run", async () => {
     await runner.run(chain());
     const stages = { ...chain(), first: { params: { text: "a", note: "louder" } } };
