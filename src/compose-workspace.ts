@@ -87,6 +87,8 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
       date: () => new Date().toISOString(),
       wait: waitFor,
     },
+    // Only what executes loads it.
+    runWorker: async (options) => (await import("./execute/stage-process.ts")).runStageProcess(options),
     version: parts.version,
   };
 }

@@ -18,7 +18,6 @@ import { ownFiles, removeStaging } from "./own-files.ts";
 import { findShellOutputs, runShellStage, type StagedOutput, type StagedOutputs } from "./shell-stage.ts";
 import { stageEnvironment } from "./stage-environment.ts";
 import type { StageKey } from "./stage-key.ts";
-import { runStageProcess } from "./stage-process.ts";
 import type { WorkerNews } from "./worker-protocol.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -82,7 +81,7 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
       onStart: request.onStart,
     };
     const runWorker = (code: ResolvedCode) =>
-      runStageProcess({
+      workspace.runWorker({
         ...process,
         worker: request.worker,
         request: {

@@ -10,6 +10,7 @@ import type { StageCatalogue } from "../language/pipeline.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { Machine } from "../platform/machine.ts";
 import type { EnginePort } from "./engine-port.ts";
+import type { StageProcessOptions, StageResult } from "./stage-process.ts";
 
 export interface Workspace {
   readonly files: FileSystem;
@@ -28,6 +29,8 @@ export interface Workspace {
   /** The user's PATH: where the programs that a command lists as its tools are looked for. */
   readonly searchPath: string;
   readonly clock: Clock;
+  /** Runs the code of a stage, in a process of its own; of what it runs nothing is left when it resolves. */
+  readonly runWorker: (options: StageProcessOptions) => Promise<StageResult>;
   /** Version of this package. */
   readonly version: string;
 }

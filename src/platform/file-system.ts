@@ -6,6 +6,7 @@
  * interpreted.
  */
 import {
+  type BigIntStats,
   chmodSync,
   closeSync,
   constants,
@@ -75,7 +76,7 @@ const PIECE_BYTES = 1 << 20;
 
 export const nodeFileSystem: FileSystem = {
   stat(path) {
-    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    const stat = lstatOf(path);
     if (stat === undefined) return undefined;
     return {
       kind: stat.isFile() ? "file" : stat.isDirectory() ? "folder" : stat.isSymbolicLink() ? "link" : "other",
@@ -154,7 +155,11 @@ export const nodeFileSystem: FileSystem = {
   },
   rename: renameSync,
   remove(path) {
-    rmSync(path, { recursive: true, force: true });
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
   },
   setMode(path, mode) {
     chmodSync(path, MODES[mode]);
@@ -177,6 +182,16 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 };
+
+/** Nothing is below a file, either; Node throws there. */
+function lstatOf(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
 
 /** Whether an error says that a path does not exist. */
 export function isMissing(error: unknown): boolean {
