@@ -28,11 +28,16 @@ export async function findVisibleDifference(
       const path = join(folder, name, file.path);
       const stat = files.stat(path);
       if (stat === undefined) return `${name}/${file.path} is missing`;
-      if (stat.kind !== "file" || stat.sizeBytes !== file.sizeBytes || (await memo.digest(path, stat)) !== file.digest)
-        return `${name}/${file.path} was changed`;
+      const { kind, sizeBytes, executable } = stat;
+      if (kind !== "file" || sizeBytes !== file.sizeBytes || executable !== file.executable) return changed(name, file);
+      if ((await memo.digest(path, stat)) !== file.digest) return changed(name, file);
     }
   }
   return undefined;
+}
+
+function changed(name: string, { path }: { readonly path: string }): string {
+  return `${name}/${path} was changed`;
 }
 
 /** Puts copies in place of whatever is there. Throws `DamagedObject` with the old ones still there. */
