@@ -8,11 +8,12 @@ import { openStoreLayout } from "./cache/store-layout.ts";
 import { createTraceStore } from "./cache/trace-store.ts";
 import type { EnginePort } from "./execute/engine-port.ts";
 import type { Workspace } from "./execute/workspace.ts";
-import { openCodeLibrary } from "./identity/code-library.ts";
+import { NO_CODE, openCodeLibrary } from "./identity/code-library.ts";
 import { createStatMemo } from "./identity/stat-memo.ts";
 import type { UserStages } from "./identity/user-stages.ts";
 import type { StageCatalogue } from "./language/pipeline.ts";
 import type { FileSystem } from "./platform/file-system.ts";
+import { createLookRecorder } from "./platform/look-recorder.ts";
 import type { Machine } from "./platform/machine.ts";
 import { processIdentity } from "./platform/process-tree.ts";
 import { waitFor } from "./platform/wait-for.ts";
@@ -21,6 +22,8 @@ export interface WorkspaceParts {
   readonly files: FileSystem;
   readonly artifactsFolder: string;
   readonly paranoid: boolean;
+  /** False where every stage is a command. */
+  readonly needsCode?: boolean;
   readonly codeFolder: string;
   readonly sources: string | undefined;
   readonly catalogue: StageCatalogue;
@@ -38,7 +41,9 @@ export interface WorkspaceParts {
 }
 
 export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace> {
-  const { files, artifactsFolder, unique } = parts;
+  const { artifactsFolder, unique } = parts;
+  const looks = createLookRecorder(parts.files);
+  const { files } = looks;
   const layout = openStoreLayout({
     files,
     root: join(artifactsFolder, ".store"),
@@ -46,7 +51,8 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
     isAbandoned: parts.isAbandoned,
   });
   const memo = createStatMemo({
-    files,
+    // Who asks has looked at the file; the memo's own file is nobody's business.
+    files: parts.files,
     path: layout.memo("files"),
     tmp: layout.temporary,
     nowNs: () => BigInt(Date.now()) * 1_000_000n,
@@ -55,6 +61,8 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
   const artifacts = createArtifactStore(files, createObjectStore(files, layout, memo));
   return {
     files,
+    looks,
+    paranoid: parts.paranoid,
     artifactsFolder,
     layout,
     memo,
@@ -71,13 +79,16 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
         return () => clearInterval(timer);
       },
     }),
-    code: await openCodeLibrary({
-      files,
-      folder: parts.codeFolder,
-      sources: parts.sources,
-      unique,
-      ...(parts.userStages === undefined ? {} : { userStages: parts.userStages.code }),
-    }),
+    code:
+      parts.needsCode === false
+        ? NO_CODE
+        : await openCodeLibrary({
+            files: parts.files,
+            folder: parts.codeFolder,
+            sources: parts.sources,
+            unique,
+            ...(parts.userStages === undefined ? {} : { userStages: parts.userStages.code }),
+          }),
     catalogue: new Map([...parts.catalogue, ...(parts.userStages?.types ?? [])]),
     engines: parts.engines,
     machine: parts.machine,

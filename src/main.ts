@@ -65,11 +65,12 @@ async function main(): Promise<ExitCode> {
       const nowNs = () => BigInt(Date.now()) * 1_000_000n;
       return loadUserStages({ files: nodeFileSystem, folder, packageFolder, unique, nowNs }, modules);
     },
-    openWorkspace: (artifactsFolder, { paranoid, userStages }) =>
+    openWorkspace: (artifactsFolder, { paranoid, userStages, needsCode = true }) =>
       createWorkspace({
         files: nodeFileSystem,
         artifactsFolder,
         paranoid,
+        needsCode,
         codeFolder: join(dist, "code"),
         // A source checkout has the stages' sources beside the build; an installed package has not.
         sources: existsSync(join(packageFolder, "stages", "registry.ts")) ? packageFolder : undefined,

@@ -9,6 +9,7 @@ import { TOOLS } from "./tools.mjs";
 const BUDGETS_MS = { 7: 150, 70: 180, 700: 300, 7000: 1000 };
 const MOST_GROWTH = 10;
 const ONE_STAGE_EXTRA_MS = 50;
+const COMMAND_EXTRA_MS = 20;
 
 export const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -17,85 +18,98 @@ export const median = (values) => {
     : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
 };
 
-export function tablesOf({ machine, versions, rounds, results, large, leftOut }) {
-  const sizes = [...new Set(results.map(({ size }) => size))];
+export function tablesOf({ machine, versions, rounds, minutes, results, large, leftOut }) {
+  const sizes = [...new Set(results.map(({ size }) => size))].sort((a, b) => a - b);
   const of = (tool, size) => results.find((one) => one.tool === tool && one.size === size);
-  const table = (title, figure) => [
+  const table = (title, times, note) => [
     `## ${title}`,
     "",
+    ...(note === undefined ? [] : [note, ""]),
     `| tool | ${sizes.map((size) => `${size.toLocaleString("en")} stages`).join(" | ")} |`,
     `| --- |${" --- |".repeat(sizes.length)}`,
     ...Object.entries(versions).map(
       ([tool, version]) =>
-        `| ${TOOLS[tool].title} ${version} | ${sizes.map((size) => (of(tool, size) ? time(figure(of(tool, size))) : "-")).join(" | ")} |`,
+        `| ${TOOLS[tool].title} ${version} | ${sizes.map((size) => cell(times(of(tool, size) ?? {}), rounds)).join(" | ")} |`,
     ),
     "",
   ];
-  const budgets = sizes.flatMap((size, i) => {
-    const ours = of("tfpipe", size);
-    if (ours === undefined) return [];
-    const [noop, one] = [median(ours.noop), median(ours.one)];
-    const before = i === 0 ? undefined : of("tfpipe", sizes[i - 1]);
-    const budget = BUDGETS_MS[size];
-    return [
-      ...(budget ? [row(`nothing to do, ${size} stages`, time(noop), `${budget} ms`, noop <= budget)] : []),
-      ...(before && size / sizes[i - 1] === 10
-        ? [
-            row(
-              `time(${size}) / time(${sizes[i - 1]})`,
-              (noop / median(before.noop)).toFixed(2),
-              `${MOST_GROWTH}`,
-              noop / median(before.noop) <= MOST_GROWTH,
-            ),
-          ]
-        : []),
-      row(
-        `one of ${size} stages, beyond nothing to do`,
-        time(one - noop),
-        `the stage + ${ONE_STAGE_EXTRA_MS} ms`,
-        undefined,
-      ),
-    ];
-  });
-  const largeLines =
-    large === undefined
-      ? []
-      : [
-          row(
-            `${large.gigabytes} GB of unchanged inputs, beyond tiny ones`,
-            time(median(large.noop) - median(large.tiny)),
-            "50 ms",
-            median(large.noop) - median(large.tiny) <= 50,
-          ),
-          row(
-            `digesting ${large.gigabytes} GB anew`,
-            `${((large.gigabytes * 1000) / (median(large.digest) - median(large.noop))).toFixed(2)} GB/s`,
-            `1.2 GB/s a core`,
-            undefined,
-          ),
-        ];
+  const node = results.flatMap((one) => one.node);
   return [
     "# A run that has nothing to do",
     "",
-    `Chains of seven stages, each reading a small file of its own and what the one before it made. Wall time of whole processes, medians of ${rounds} interleaved rounds, on ${machine.cores} cores of ${machine.cpu}, Node ${machine.node}; load ${machine.loadAtEnd} at the end. Made by \`node bench/noop/run.mjs\`.`,
+    `Chains of seven stages, each reading a small file of its own and what the one before it made. Wall time of whole processes, medians of ${rounds} interleaved rounds (of fewer where it is said), on ${machine.cores} cores of ${machine.cpu}, Node ${machine.node}; load ${machine.loadAtEnd} at the end. Node itself, \`node -e 0\` between all these: ${node.length === 0 ? "-" : time(median(node))}. Made in ${minutes} minutes by \`node bench/noop/run.mjs\`.`,
     "",
     "| ours | measured | budget | |",
     "| --- | --- | --- | --- |",
-    ...budgets,
-    ...largeLines,
+    ...sizes.flatMap((size, at) => budgetsOf(of("tfpipe", size), of("tfpipe", sizes[at - 1]))),
+    ...(large === undefined ? [] : budgetsOfLarge(large)),
     "",
-    ...table("Nothing to do", ({ noop }) => median(noop)),
-    ...table("One stage's own input changed", ({ one }) => median(one)),
-    ...table("First run, once", ({ first }) => first),
+    ...table("Nothing to do", ({ noop }) => noop),
+    ...table("One stage's own input changed", ({ one }) => one),
+    ...table("First run", ({ first }) => (first === undefined ? undefined : [first]), "Once each."),
     ...(leftOut.length === 0
       ? []
       : [
           "## Left out",
           "",
-          ...leftOut.map(({ tool, size, why }) => `- ${TOOLS[tool].title}${size ? `, ${size} stages` : ""}: ${why}`),
+          ...leftOut.map(
+            ({ tool, size, why }) =>
+              `- ${TOOLS[tool].title}${size ? `, ${size.toLocaleString("en")} stages` : ""}: ${why}`,
+          ),
           "",
         ]),
   ].join("\n");
+}
+
+/** The median, with the number of rounds where it is another than that of the others. */
+function cell(times, rounds) {
+  if (times === undefined || times.length === 0) return "-";
+  const few = times.length > 1 && times.length < rounds ? ` (${times.length} rounds)` : "";
+  return `${time(median(times))}${few}`;
+}
+
+function budgetsOf(ours, smaller) {
+  if (ours === undefined || ours.noop.length === 0) return [];
+  const { size } = ours;
+  const noop = median(ours.noop);
+  const budget = BUDGETS_MS[size];
+  const growth = smaller === undefined || smaller.noop.length === 0 ? undefined : noop / median(smaller.noop);
+  const stage = ours.stage === undefined ? undefined : median(ours.stage);
+  const beyond = median(ours.one) - noop;
+  return [
+    ...(budget === undefined ? [] : [row(`nothing to do, ${size} stages`, time(noop), `${budget} ms`, noop <= budget)]),
+    ...(growth === undefined || size / smaller.size !== 10
+      ? []
+      : [row(`time(${size}) / time(${smaller.size})`, growth.toFixed(2), MOST_GROWTH, growth <= MOST_GROWTH)]),
+    row(
+      `one of ${size} stages, beyond nothing to do`,
+      time(beyond),
+      stage === undefined ? `the stage + ${ONE_STAGE_EXTRA_MS} ms` : `${time(stage)} + ${ONE_STAGE_EXTRA_MS} ms`,
+      stage === undefined || size !== 700 ? undefined : beyond <= stage + ONE_STAGE_EXTRA_MS,
+    ),
+    ...Object.entries(ours.also).map(([name, times]) => {
+      const extra = median(times) - noop;
+      return row(
+        `\`${name}\` of ${size} stages, beyond nothing to do`,
+        time(extra),
+        `${COMMAND_EXTRA_MS} ms`,
+        extra <= COMMAND_EXTRA_MS,
+      );
+    }),
+  ];
+}
+
+function budgetsOfLarge({ gigabytes, noop, tiny, digest }) {
+  const extra = median(noop) - median(tiny);
+  return [
+    row(`${gigabytes} GB of unchanged inputs, beyond tiny ones`, time(extra), "50 ms", extra <= 50),
+    row(
+      `digesting ${gigabytes} GB anew`,
+      `${((gigabytes * 1000) / (median(digest) - median(noop))).toFixed(2)} GB/s`,
+      "1.2 GB/s a core",
+      undefined,
+    ),
+  ];
 }
 
 const row = (...cells) => {
@@ -118,11 +132,13 @@ export async function drawResults({ results, versions }) {
     ...{ bundle: true, platform: "node", target: "node20", format: "esm", packages: "external", logLevel: "warning" },
   });
   const { drawChart } = await import(pathToFileURL(file).href);
-  const rows = results.map(({ tool, size, noop }) => ({
-    tool: `${TOOLS[tool].title} ${versions[tool]}`,
-    stages: size,
-    seconds: median(noop) / 1000,
-  }));
+  const rows = results
+    .filter(({ noop }) => noop.length > 0)
+    .map(({ tool, size, noop }) => ({
+      tool: `${TOOLS[tool].title} ${versions[tool]}`,
+      stages: size,
+      seconds: median(noop) / 1000,
+    }));
   const font = (weight) => join(root, "assets", "fonts", `Inter-${weight}.ttf`);
   return drawChart(rows, { regular: font("Regular"), semiBold: font("SemiBold") });
 }

@@ -1,14 +1,17 @@
 /**
  * How long a run takes that has nothing to do, and one with a single stage to do, beside other runners.
  *
- *   node bench/noop/run.mjs [--size N]... [--tool NAME]... [--rounds N] [--data GIGABYTES] [--out FOLDER]
+ *   node bench/noop/run.mjs [--size N]... [--tool NAME]... [--rounds N] [--data GIGABYTES] [--minutes N] [--out FOLDER]
  *
  * Sizes are numbers of stages, multiples of seven. Every figure is the wall time of a whole process. Rounds interleave: a
- * no-op and a change of each tool, then the next round, so that a slow minute of the machine hits everybody. A first run
- * is measured once and given 15 minutes; a tool that does not make it is left out of larger sizes, by name. Results are
- * compared with what the files should hold. A whole run writes RESULTS.md, results.json and results.svg.
+ * no-op and a change of each tool, then the next round, so that a slow minute of the machine hits everybody. Results are
+ * compared with what the files should hold.
+ *
+ * A first run is measured once and given 15 minutes; the whole takes at most `--minutes` (40). So the size at which peers
+ * are slowest comes last, who is slow gets fewer rounds, and who fails or has no time left is left out by name; the tables
+ * say all of it. What is measured is written as it comes: a whole run writes RESULTS.md, results.json and results.svg.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
@@ -25,10 +28,17 @@ const { values: flags } = parseArgs({
     tool: { type: "string", multiple: true },
     rounds: { type: "string", default: "5" },
     data: { type: "string", default: "10" },
+    minutes: { type: "string", default: "40" },
     out: { type: "string" },
   },
 });
-const FIRST_RUN_MS = 15 * 60_000;
+const MINUTE_MS = 60_000;
+const FIRST_RUN_MS = 15 * MINUTE_MS;
+/** Of one tool at one size, all rounds together. */
+const ROUNDS_MS = 1.5 * MINUTE_MS;
+/** Peers end here, so that a size at which they take minutes is the last. */
+const SLOWEST_SIZE = 700;
+
 const sizes = (flags.size ?? ["7", "70", "700", "7000"]).map(Number);
 for (const size of sizes)
   if (!(size >= LENGTH && size % LENGTH === 0)) throw new Error(`--size ${size}: no multiple of 7`);
@@ -36,119 +46,182 @@ const names = flags.tool ?? Object.keys(TOOLS);
 for (const name of names)
   if (!(name in TOOLS)) throw new Error(`--tool ${name}: there are ${Object.keys(TOOLS).join(", ")}`);
 const rounds = Number(flags.rounds);
+const gigabytes = Number(flags.data);
 const whole = flags.size === undefined && flags.tool === undefined;
+const outFolder = flags.out ?? (whole ? here : undefined);
 
+const beginMs = Date.now();
+const leftMs = () => beginMs + Number(flags.minutes) * MINUTE_MS - Date.now();
 const base = mkdtempSync(join(tmpdir(), "tfpipe-noop-"));
+const children = new Set();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+  process.once(signal, () => {
+    for (const child of children) killTree(child);
+    rmSync(base, { recursive: true, force: true });
+    process.exit(130);
+  });
+
 const leftOut = [];
 const results = [];
+const versions = {};
+let large;
 try {
-  const versions = {};
   for (const name of names)
     try {
       TOOLS[name].install();
       versions[name] = TOOLS[name].version();
     } catch (error) {
-      leftOut.push({ tool: name, why: `could not be installed: ${error.message.split("\n")[0]}` });
+      leaveOut({ tool: name, why: `could not be installed: ${firstLine(error)}` });
     }
   const load = loadavg()[0];
-  if (load > 0.5) process.stderr.write(`The machine is busy (load ${load.toFixed(1)}): figures will be noisy.\n`);
-  const slow = new Set();
-  for (const size of sizes) {
-    const projects = [];
-    for (const tool of Object.keys(versions)) {
-      if (size > TOOLS[tool].limit) continue;
-      if (slow.has(tool)) leftOut.push({ tool, size, why: "a smaller size took over 15 minutes" });
-      else {
-        const project = firstRun(tool, size);
-        if (project !== undefined) projects.push(project);
-        else slow.add(tool);
-      }
-    }
-    for (let round = 1; round <= rounds; round++)
-      for (const project of projects) {
-        project.noop.push(timed(project));
-        change(project, round);
-        project.one.push(timed(project));
-        verify(project, project.chains - 1);
-        process.stderr.write(
-          `${size} stages, round ${round}/${rounds}  ${project.tool.padEnd(10)} nothing ${ms(project.noop.at(-1))}  one stage ${ms(project.one.at(-1))}\n`,
-        );
-      }
-    for (const { tool, first, noop, one, folder } of projects) {
-      results.push({ tool, size, first, noop, one });
-      rmSync(folder, { recursive: true, force: true });
-    }
+  if (load > 0.5) say(`The machine is busy (load ${load.toFixed(1)}): figures will be noisy.`);
+  const slowLast = [...sizes].sort((a, b) => Number(a === SLOWEST_SIZE) - Number(b === SLOWEST_SIZE));
+  for (const [at, size] of slowLast.entries()) {
+    if (at === slowLast.length - 1) await measureLarge();
+    await measureSize(size);
+    await keepResults();
   }
-  const gigabytes = Number(flags.data);
-  const large = gigabytes > 0 && names.includes("tfpipe") ? largeInputs(gigabytes) : undefined;
-
-  const machine = {
-    cpu: cpus()[0].model.trim(),
-    cores: cpus().length,
-    memoryBytes: totalmem(),
-    node: process.versions.node,
-  };
-  const document = {
-    machine: { ...machine, loadAtEnd: Number(loadavg()[0].toFixed(2)) },
-    versions,
-    rounds,
-    results,
-    large,
-    leftOut,
-  };
-  const text = tablesOf(document);
-  console.log(`\n${text}`);
-  const folder = flags.out ?? (whole ? here : undefined);
-  if (folder !== undefined) {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "results.json"), `${JSON.stringify(document)}\n`);
-    writeFileSync(join(folder, "RESULTS.md"), text);
-    writeFileSync(join(folder, "results.svg"), await drawResults(document));
-  }
+  console.log(`\n${tablesOf(document())}`);
 } finally {
   rmSync(base, { recursive: true, force: true });
 }
 
-/** The project written and run once; undefined where that failed or took too long. */
-function firstRun(tool, size) {
-  const folder = join(base, `${tool}-${size}`);
+/** Every tool's first run, then the rounds. */
+async function measureSize(size) {
+  const projects = [];
+  for (const tool of Object.keys(versions)) {
+    if (size > TOOLS[tool].limit || (size === SLOWEST_SIZE && TOOLS[tool].isSlow)) continue;
+    await prepare(projects, tool, size);
+  }
+  // Those that may take all the time there is come last.
+  if (size === SLOWEST_SIZE)
+    for (const tool of Object.keys(versions)) if (TOOLS[tool].isSlow) await prepare(projects, tool, size);
+  for (let round = 1; round <= rounds; round++)
+    for (const project of projects.filter(({ failed }) => !failed)) await measureRound(project, round);
+  for (const { folder } of projects) rmSync(folder, { recursive: true, force: true });
+  await keepResults();
+}
+
+async function prepare(projects, tool, size) {
+  const before = results.filter((one) => one.tool === tool && one.size < size).at(-1);
+  const expectedMs = before === undefined ? 0 : (before.first * size) / before.size;
+  if (leaveOutEarly(tool, size, expectedMs)) return;
+  try {
+    projects.push(await firstRun(tool, size));
+  } catch (error) {
+    leaveOut({ tool, size, why: firstLine(error) });
+    rmSync(folderOf(tool, size), { recursive: true, force: true });
+  }
+}
+
+function leaveOutEarly(tool, size, expectedMs) {
+  const smaller = leftOut.find((one) => one.tool === tool && one.size !== undefined && one.size < size);
+  const why =
+    smaller !== undefined
+      ? `was left out at ${smaller.size} stages`
+      : leftMs() < MINUTE_MS / 2
+        ? `the ${flags.minutes} minutes of the whole run were over`
+        : expectedMs > FIRST_RUN_MS
+          ? `its first run would take over 15 minutes, by that of a smaller size`
+          : undefined;
+  if (why !== undefined) leaveOut({ tool, size, why });
+  return why !== undefined;
+}
+
+/** The project written and run once. */
+async function firstRun(tool, size) {
+  const folder = folderOf(tool, size);
   const chains = size / LENGTH;
   mkdirSync(join(folder, "in"), { recursive: true });
   mkdirSync(join(folder, "out"));
   for (let chain = 0; chain < chains; chain++)
     for (let stage = 1; stage <= LENGTH; stage++) writeFileSync(join(folder, own(chain, stage)), `${chain} ${stage}\n`);
-  const project = { tool, size, chains, folder, texts: new Map(), noop: [], one: [] };
-  try {
-    TOOLS[tool].write(folder, chains);
-    project.first = timed(project, FIRST_RUN_MS);
-    verify(project, 0);
-    verify(project, chains - 1);
-  } catch (error) {
-    leftOut.push({ tool, size, why: error.message.split("\n")[0] });
-    rmSync(folder, { recursive: true, force: true });
-    return undefined;
-  }
-  process.stderr.write(`${size} stages, first run  ${tool.padEnd(10)} ${ms(project.first)}\n`);
+  const project = { tool, size, chains, folder, texts: new Map() };
+  TOOLS[tool].write(folder, chains);
+  const first = await timed(project, TOOLS[tool].run());
+  verify(project, 0);
+  verify(project, chains - 1);
+  say(`${size} stages, first run  ${tool.padEnd(10)} ${ms(first)}`);
+  project.result = { tool, size, first, noop: [], one: [], node: [], also: {} };
+  results.push(project.result);
   return project;
 }
 
-/** Milliseconds of one run, which must succeed. */
-function timed({ tool, folder }, limitMs = FIRST_RUN_MS) {
-  const [program, ...args] = TOOLS[tool].run();
-  const begin = process.hrtime.bigint();
-  const { status, signal, error, stderr } = spawnSync(program, args, {
-    cwd: folder,
-    env: { ...process.env, ...TOOLS[tool].environment },
-    stdio: ["ignore", "ignore", "pipe"],
-    timeout: limitMs,
-    killSignal: "SIGKILL",
-    encoding: "utf8",
+async function measureRound(project, round) {
+  const { tool, size, chains, folder, result } = project;
+  const spentMs = [...result.noop, ...result.one].reduce((sum, one) => sum + one, 0);
+  const perRoundMs = spentMs / (round - 1);
+  if (round > 1 && (spentMs + perRoundMs > ROUNDS_MS || perRoundMs > leftMs())) return;
+  if (leftMs() < 0) return;
+  const { run, also = () => ({}), stageMs } = TOOLS[tool];
+  try {
+    result.node.push(await timed(project, [process.execPath, "-e", "0"]));
+    const nothing = await timed(project, run());
+    for (const [name, command] of Object.entries(also(chains))) {
+      result.also[name] ??= [];
+      result.also[name].push(await timed(project, command));
+    }
+    change(project, round);
+    const one = await timed(project, run());
+    verify(project, chains - 1);
+    // Both or none: a round that failed half way is no round.
+    result.noop.push(nothing);
+    result.one.push(one);
+    if (stageMs !== undefined) result.stage = [...(result.stage ?? []), stageMs(folder)];
+    say(`${size} stages, round ${round}/${rounds}  ${tool.padEnd(10)} nothing ${ms(nothing)}  one stage ${ms(one)}`);
+  } catch (error) {
+    project.failed = true;
+    leaveOut({ tool, size, why: `${firstLine(error)} (round ${round})` });
+  }
+}
+
+/** Milliseconds of one run, which must succeed. What it started ends with it. */
+function timed({ tool, folder }, [program, ...args]) {
+  const limitMs = Math.max(1000, Math.min(FIRST_RUN_MS, leftMs()));
+  return new Promise((resolve, reject) => {
+    const begin = process.hrtime.bigint();
+    const child = spawn(program, args, {
+      cwd: folder,
+      env: { ...process.env, ...TOOLS[tool].environment },
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+    });
+    children.add(child);
+    let stderr = "";
+    child.stderr.on("data", (piece) => {
+      stderr = (stderr + piece).slice(-10_000);
+    });
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isOver = true;
+      killTree(child);
+    }, limitMs);
+    let elapsed;
+    child.on("exit", () => {
+      elapsed = Number(process.hrtime.bigint() - begin) / 1e6;
+    });
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      children.delete(child);
+      reject(error);
+    });
+    child.on("close", (status, signal) => {
+      clearTimeout(timer);
+      children.delete(child);
+      if (isOver) reject(new Error(`its run took over ${ms(limitMs)}, which was all the time it had`));
+      else if (status !== 0)
+        reject(new Error(`its run ended with ${signal ?? `exit code ${status}`}: ${stderr.trim().split("\n").at(-1)}`));
+      else resolve(elapsed);
+    });
   });
-  const elapsed = Number(process.hrtime.bigint() - begin) / 1e6;
-  if (error?.code === "ETIMEDOUT") throw new Error(`its run took over ${limitMs / 60_000} minutes`);
-  if (status !== 0)
-    throw new Error(`its run ended with ${signal ?? `exit code ${status}`}: ${stderr.trim().split("\n").at(-1)}`);
-  return elapsed;
+}
+
+function killTree({ pid }) {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
 }
 
 /** Another text for the last stage of the last chain, which is then the only one that can differ. */
@@ -167,8 +240,18 @@ function verify({ tool, folder, texts }, chain) {
     throw new Error(`it left ${JSON.stringify(found.slice(0, 80))} where the inputs give another text`);
 }
 
-/** Our no-op with gigabytes of inputs beside one with tiny ones, and how fast they were digested the first time. */
-function largeInputs(gigabytes) {
+/** Our no-op with gigabytes of inputs beside one with tiny ones, and how fast they are digested. */
+async function measureLarge() {
+  if (!(gigabytes > 0) || versions.tfpipe === undefined) return;
+  try {
+    large = await largeInputs();
+  } catch (error) {
+    leaveOut({ tool: "tfpipe", why: `${gigabytes} GB of inputs: ${firstLine(error)}` });
+  }
+  await keepResults();
+}
+
+async function largeInputs() {
   const GIGABYTE = 1e9;
   const make = (name, bytes) => {
     const folder = join(base, name);
@@ -188,28 +271,78 @@ function largeInputs(gigabytes) {
       `name: chains
 stages:
   count:
-    inputs: { data: ./data }
+    inputs: { list: ./list.txt, data: ./data }
     outputs: { out: out.txt }
-    run: ls "\${inputs.data}" | wc -l > "\${outputs.out}"
+    run: cat "\${inputs.list}" > "\${outputs.out}"
 `,
     );
+    writeFileSync(join(folder, "list.txt"), "list\n");
     return { tool: "tfpipe", folder };
   };
+  const run = TOOLS.tfpipe.run();
   const tiny = make("tiny", 1000);
-  const large = make("large", gigabytes * GIGABYTE);
-  timed(tiny);
-  const first = timed(large);
-  // Runs take digests from the memo; a paranoid one reads every input anew.
-  const measured = { gigabytes, first, digest: [], noop: [], tiny: [] };
-  const [program, ...args] = TOOLS.tfpipe.run();
+  const vast = make("large", gigabytes * GIGABYTE);
+  await timed(tiny, run);
+  const measured = { gigabytes, first: await timed(vast, run), digest: [], noop: [], tiny: [] };
+  say(`${gigabytes} GB of inputs, first run ${ms(measured.first)}`);
   for (let round = 0; round < rounds; round++) {
-    measured.tiny.push(timed(tiny));
-    measured.noop.push(timed(large));
+    measured.tiny.push(await timed(tiny, run));
+    measured.noop.push(await timed(vast, run));
   }
-  const begin = process.hrtime.bigint();
-  spawnSync(program, [...args, "--paranoid"], { cwd: large.folder, stdio: "ignore" });
-  measured.digest.push(Number(process.hrtime.bigint() - begin) / 1e6);
+  // Runs take digests from memory; a paranoid one reads every input anew.
+  measured.digest.push(await timed(vast, [...run, "--paranoid"]));
+  for (const { folder } of [tiny, vast]) rmSync(folder, { recursive: true, force: true });
   return measured;
+}
+
+function document() {
+  const machine = {
+    cpu: cpus()[0].model.trim(),
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    node: process.versions.node,
+    loadAtEnd: Number(loadavg()[0].toFixed(2)),
+  };
+  const order = (one) => one.size * 100 + names.indexOf(one.tool);
+  return {
+    machine,
+    versions,
+    rounds,
+    minutes: Math.ceil((Date.now() - beginMs) / MINUTE_MS),
+    results: [...results].sort((a, b) => order(a) - order(b)),
+    large,
+    leftOut,
+  };
+}
+
+async function keepResults() {
+  if (outFolder === undefined) return;
+  const measured = document();
+  mkdirSync(outFolder, { recursive: true });
+  writeFileSync(join(outFolder, "results.json"), `${JSON.stringify(measured)}\n`);
+  writeFileSync(join(outFolder, "RESULTS.md"), tablesOf(measured));
+  try {
+    writeFileSync(join(outFolder, "results.svg"), await drawResults(measured));
+  } catch (error) {
+    say(`The curve could not be drawn: ${firstLine(error)}`);
+  }
+}
+
+function folderOf(tool, size) {
+  return join(base, `${tool}-${size}`);
+}
+
+function leaveOut(one) {
+  leftOut.push(one);
+  say(`left out: ${one.tool}${one.size === undefined ? "" : `, ${one.size} stages`}: ${one.why}`);
+}
+
+function firstLine(error) {
+  return String(error.message ?? error).split("\n")[0];
+}
+
+function say(line) {
+  process.stderr.write(`${line}\n`);
 }
 
 function ms(value) {

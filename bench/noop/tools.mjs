@@ -7,9 +7,12 @@
  *   write    writes its project for `chains` into a folder that has `in/<chain>-<stage>.txt`
  *   run      command and arguments that bring everything up to date
  *   output   where the last stage of a chain leaves its result
+ *   also     other commands to time when there is nothing to do, by name
+ *   stageMs  how long the one stage took that the last run executed
+ *   isSlow   its first run takes so long that it comes after all others'
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installPackages, installPython, run } from "../installed.mjs";
@@ -63,6 +66,20 @@ export const TOOLS = {
     },
     run: () => pipe(["run", "chains.yaml", "--jobs", "2"]),
     output: (chain) => `artifacts/chains/s${chain}-${LENGTH}/out/out.txt`,
+    also: (chains) => ({
+      plan: pipe(["plan", "chains.yaml"]),
+      status: pipe(["status", "chains.yaml"]),
+      why: pipe(["why", "chains.yaml", `s${chains - 1}-${LENGTH}`]),
+      dag: pipe(["dag", "chains.yaml"]),
+    }),
+    stageMs(folder) {
+      const runs = join(folder, "artifacts", ".store", "runs");
+      const records = readdirSync(runs).map((id) => JSON.parse(readFileSync(join(runs, id, "run.json"), "utf8")));
+      const last = records.sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1)).at(-1);
+      const ran = last.stages.filter(({ outcome }) => outcome === "ran");
+      if (ran.length !== 1) throw new Error(`the last run executed ${ran.length} stages where one had changed`);
+      return ran[0].durationMs;
+    },
   },
   ninja: {
     title: "ninja",
@@ -157,6 +174,7 @@ export const TOOLS = {
   dvc: {
     title: "DVC",
     limit: 700,
+    isSlow: true,
     install: python,
     version: () => firstLine(join(python(), "dvc"), ["--version"]),
     write(folder, chains) {
@@ -174,6 +192,7 @@ export const TOOLS = {
   snakemake: {
     title: "Snakemake",
     limit: 700,
+    isSlow: true,
     install: python,
     version: () => firstLine(join(python(), "snakemake"), ["--version"]),
     write(folder, chains) {

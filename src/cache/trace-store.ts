@@ -30,6 +30,9 @@ export interface Trace {
   readonly madeAt: string;
 }
 
+/** What came out, without how its key was made. */
+export type TracedResult = Omit<Trace, "manifest" | "code">;
+
 export interface TracedOutput {
   readonly kind: string;
   /** Of the folder's listing. */
@@ -45,6 +48,10 @@ export interface TraceStore {
 }
 
 const ID_LENGTH = 32;
+
+export function resultOf({ manifest: _manifest, code: _code, ...result }: Trace): TracedResult {
+  return result;
+}
 
 export function createTraceStore(files: FileSystem, layout: StoreLayout): TraceStore {
   return {

@@ -38,10 +38,14 @@ export interface App {
   readonly interrupts: Interrupts;
   /** The user's own stages in the modules at these absolute paths; their bundles are kept in the store. */
   loadUserStages(artifactsFolder: string, modules: readonly string[]): Promise<UserStages>;
-  openWorkspace(
-    artifactsFolder: string,
-    options: { readonly paranoid: boolean; readonly userStages?: UserStages },
-  ): Promise<Workspace>;
+  openWorkspace(artifactsFolder: string, options: WorkspaceOptions): Promise<Workspace>;
+}
+
+export interface WorkspaceOptions {
+  readonly paranoid: boolean;
+  readonly userStages?: UserStages;
+  /** False where every stage is a command; left out: there may be others. */
+  readonly needsCode?: boolean;
 }
 
 export interface Interrupts {

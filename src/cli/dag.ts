@@ -13,9 +13,10 @@ export interface DagOptions extends PipelineOptions {
 export async function dagCommand(app: App, words: readonly string[], options: DagOptions): Promise<ExitCode> {
   const opened = await openPipeline(app, words, options);
   if (opened === undefined) return 2;
+  const types = new Map(opened.pipeline.stages.map(({ name, type }) => [name, type]));
   const stages = opened.selected.map((name) => ({
     stage: name,
-    stageType: opened.pipeline.stages.find((stage) => stage.name === name)!.type,
+    stageType: types.get(name)!,
     needs: opened.graph.needs.get(name)!,
   }));
   const render = { text: renderDagText, mermaid: renderDagMermaid, svg: renderDagSvg }[options.format];

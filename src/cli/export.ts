@@ -76,7 +76,10 @@ function findTrace(
     );
   const [stage] = stageNames as [string];
   const planned = plan.find((candidate) => candidate.stage === stage)!;
-  if (planned.trace !== undefined) return { stage, trace: planned.trace };
+  const now = planned.trace;
+  const isThat = ({ runId, madeAt }: Trace) => runId === now?.runId && madeAt === now.madeAt;
+  const trace = now === undefined ? undefined : workspace.traces.find(now.fingerprint).find(isThat);
+  if (trace !== undefined) return { stage, trace };
   const fingerprint = readLastRun(workspace, pipeline)?.stages[stage];
   const last = fingerprint === undefined ? undefined : workspace.traces.find(fingerprint)[0];
   const run = `pipe run${commandSuffix} ${quoteWord(stage)}`;

@@ -9,6 +9,7 @@
  */
 import { dirname, join } from "node:path";
 import { digestBytes } from "../identity/digest.ts";
+import { readSealed, type SealedText, sealText } from "../identity/sealed-text.ts";
 import type { UserStages } from "../identity/user-stages.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import { OVERRIDES_FILE, PROFILES_FILE } from "../language/pseudo-files.ts";
@@ -44,9 +45,12 @@ interface KeptPipeline {
 }
 
 const FORMAT = "tfpipe/pipeline/1";
+const MOST_KEPT = 64;
 
 export interface FoundPipeline {
   readonly pipeline: Pipeline;
+  /** Of the pipeline and all that it was made of. */
+  readonly digest: string;
   readonly texts: ReadonlyMap<string, string>;
   readonly userStages: UserStages;
 }
@@ -58,8 +62,13 @@ export interface KeptPipelines {
     environment: Readonly<Record<string, string | undefined>>,
     loadStages: (modules: readonly string[]) => Promise<UserStages>,
   ): Promise<FoundPipeline | undefined>;
-  /** Quiet where there is no store, or where it cannot be written: it only saves work. */
-  keep(question: PipelineQuestion, sources: PipelineSources, pipeline: Pipeline): void;
+  /** False where there is no store, or where it cannot be written: it only saves work. */
+  keep(question: PipelineQuestion, pipeline: SealedText): boolean;
+}
+
+/** As it is kept; its digest is that of the same pipeline found again. */
+export function sealPipeline(sources: PipelineSources, pipeline: Pipeline): SealedText {
+  return sealText(JSON.stringify({ format: FORMAT, sources, pipeline } satisfies KeptPipeline));
 }
 
 export const NO_USER_STAGES: UserStages = {
@@ -76,45 +85,44 @@ export function openKeptPipelines(files: FileSystem, store: string, unique: () =
     join(store, "memo", `pipeline-${digestBytes(JSON.stringify([FORMAT, question])).slice(0, 32)}.json`);
   return {
     async find(question, environment, loadStages) {
-      const kept = readKept(files, place(question));
-      const texts = kept && readUnchanged(files, kept.sources, environment);
-      if (kept === undefined || texts === undefined) return undefined;
+      const kept = readSealed(files, place(question));
+      if (kept === undefined) return undefined;
+      const { digest } = kept;
+      const { pipeline, sources } = JSON.parse(kept.body) as KeptPipeline;
+      const texts = readUnchanged(files, sources, environment);
+      if (texts === undefined) return undefined;
       texts.set(PROFILES_FILE, question.profiles.join("\n"));
       texts.set(OVERRIDES_FILE, question.overrides.join("\n"));
-      const { pipeline, sources } = kept;
       const modules = Object.keys(sources.modules);
-      if (modules.length === 0) return { pipeline, texts, userStages: NO_USER_STAGES };
+      if (modules.length === 0) return { pipeline, digest, texts, userStages: NO_USER_STAGES };
       const userStages = await loadStages(modules);
       const isSame = modules.every((path) => userStages.digests.get(path) === sources.modules[path]);
-      return isSame ? { pipeline, texts, userStages } : undefined;
+      return isSame ? { pipeline, digest, texts, userStages } : undefined;
     },
-    keep(question, sources, pipeline) {
+    keep(question, { text }) {
       const path = place(question);
-      if (files.stat(dirname(path)) === undefined) return;
-      const text = JSON.stringify({ format: FORMAT, sources, pipeline } satisfies KeptPipeline);
       const temporary = join(store, "tmp", unique());
       try {
-        files.writeNew(temporary, `${digestBytes(text)}\n${text}`);
+        if (files.stat(dirname(path)) === undefined) return false;
+        files.writeNew(temporary, text);
         files.rename(temporary, path);
+        dropOldest(files, dirname(path));
+        return true;
       } catch {
         // A store that cannot be written means reading the YAML again.
+        return false;
       }
     },
   };
 }
 
-/** Undefined where there is none, or where it is not what was written. */
-function readKept(files: FileSystem, path: string): KeptPipeline | undefined {
-  let text: string | undefined;
-  try {
-    text = files.readText(path);
-  } catch {
-    return undefined;
-  }
-  const end = text?.indexOf("\n") ?? -1;
-  if (text === undefined || end < 0) return undefined;
-  const body = text.slice(end + 1);
-  return digestBytes(body) === text.slice(0, end) ? (JSON.parse(body) as KeptPipeline) : undefined;
+/** Every build of this program and every `--param` asks another question. */
+function dropOldest(files: FileSystem, folder: string): void {
+  const names = files.list(folder).filter((name) => name.startsWith("pipeline-"));
+  if (names.length <= MOST_KEPT) return;
+  const aged = names.map((name) => ({ name, madeNs: files.stat(join(folder, name))?.mtimeNs ?? 0n }));
+  aged.sort((a, b) => (a.madeNs < b.madeNs ? -1 : a.madeNs > b.madeNs ? 1 : 0));
+  for (const { name } of aged.slice(0, names.length - MOST_KEPT / 2)) files.remove(join(folder, name));
 }
 
 /** The texts by name; undefined where something is not as it was. */

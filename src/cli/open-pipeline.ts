@@ -1,12 +1,13 @@
 /** From what the user typed to a checked pipeline: find the file, read it, and stop with diagnostics if it is wrong. */
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { buildStageGraph, type StageGraph, selectStages } from "../graph/stage-graph.ts";
+import { digestBytes } from "../identity/digest.ts";
 import type { UserStages } from "../identity/user-stages.ts";
 import type { LoadResult } from "../language/load-pipeline.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import type { PipelineSource } from "../language/source-files.ts";
 import { type App, UsageError } from "./app.ts";
-import { openKeptPipelines } from "./kept-pipeline.ts";
+import { openKeptPipelines, sealPipeline } from "./kept-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 import { quoteWord } from "./quote-word.ts";
 import { findStages } from "./stage-names.ts";
@@ -24,6 +25,10 @@ export interface OpenedPipeline {
   readonly selected: readonly string[];
   /** What spans point into. */
   readonly texts: ReadonlyMap<string, string>;
+  /** Equal of two commands: the same build made the same pipeline of the same sources. Absent where it was criticised. */
+  readonly identity?: string;
+  /** Keeps it for the next command, where that could not be done yet: a first run makes the store. */
+  readonly keep: () => void;
   /** How the user would name this pipeline and profile again: ` pipelines/x.yaml --profile quick`. */
   readonly commandSuffix: string;
 }
@@ -44,7 +49,7 @@ export async function openPipeline(
   const artifactsFolder =
     options.artifacts === undefined ? findArtifactsFolder(app, absolute) : resolve(app.cwd, options.artifacts);
   const source = { file: shown, folder: dirname(absolute), text };
-  const { loaded, userStages } = await readPipeline(app, source, options, artifactsFolder);
+  const { loaded, userStages, digest, keep } = await readPipeline(app, source, options, artifactsFolder);
   if (loaded.diagnostics.length > 0) {
     const { renderDiagnostics } = await import("../diagnostics/render-diagnostic.ts");
     app.err.write(renderDiagnostics(loaded.diagnostics, loaded.texts, { color: app.err.color }));
@@ -67,6 +72,8 @@ export async function openPipeline(
     userStages,
     stageNames,
     texts: loaded.texts,
+    ...(digest === undefined ? {} : { identity: digestBytes(`${app.build}\n${digest}`) }),
+    keep,
     commandSuffix: [
       ` ${quoteWord(shown)}`,
       ...options.profile.map((name) => `--profile ${quoteWord(name)}`),
@@ -76,13 +83,25 @@ export async function openPipeline(
   };
 }
 
+/** Whether a stage is anything but a command. */
+export function needsCode({ stages }: Pipeline): boolean {
+  return stages.some(({ command }) => command === undefined);
+}
+
+interface ReadPipeline {
+  readonly loaded: LoadResult;
+  readonly userStages: UserStages;
+  readonly digest?: string;
+  readonly keep: () => void;
+}
+
 /** From the store where nothing that it was made of has changed, else from its text. */
 async function readPipeline(
   app: App,
   source: PipelineSource,
   options: PipelineOptions,
   artifactsFolder: string,
-): Promise<{ readonly loaded: LoadResult; readonly userStages: UserStages }> {
+): Promise<ReadPipeline> {
   const { text, ...place } = source;
   const question = {
     source: place,
@@ -94,13 +113,16 @@ async function readPipeline(
   const kept = openKeptPipelines(app.files, join(artifactsFolder, ".store"), app.unique);
   const found = await kept.find(question, app.environment, (modules) => app.loadUserStages(artifactsFolder, modules));
   if (found !== undefined) {
-    const { pipeline, texts, userStages } = found;
-    return { loaded: { pipeline, diagnostics: [], texts }, userStages };
+    const { pipeline, texts, userStages, digest } = found;
+    return { loaded: { pipeline, diagnostics: [], texts }, userStages, digest, keep: () => {} };
   }
   const { loadPipelineText } = await import("./load-pipeline-text.ts");
   const { loaded, userStages, sources } = await loadPipelineText(app, source, options, artifactsFolder);
-  if (loaded.pipeline !== undefined && loaded.diagnostics.length === 0) kept.keep(question, sources, loaded.pipeline);
-  return { loaded, userStages };
+  if (loaded.pipeline === undefined || loaded.diagnostics.length > 0) return { loaded, userStages, keep: () => {} };
+  const sealed = sealPipeline(sources, loaded.pipeline);
+  const isKept = kept.keep(question, sealed);
+  const keep = () => void (isKept || kept.keep(question, sealed));
+  return { loaded, userStages, digest: sealed.digest, keep };
 }
 
 const PIPELINE_FILE = /\.ya?ml$/;

@@ -6,7 +6,7 @@ import type { ResolvedEngine } from "../execute/engine-port.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import type { App } from "./app.ts";
-import { type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
+import { needsCode, type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 import { resolveEngines } from "./resolve-engines.ts";
 
@@ -27,7 +27,11 @@ export async function openPlan(
   if (opened === undefined) return undefined;
   const engines = await resolveEngines(app, opened, { install: false });
   if (engines === undefined) return undefined;
-  const workspace = await app.openWorkspace(opened.artifactsFolder, { paranoid: false, userStages: opened.userStages });
+  const workspace = await app.openWorkspace(opened.artifactsFolder, {
+    paranoid: false,
+    userStages: opened.userStages,
+    needsCode: needsCode(opened.pipeline),
+  });
   const plan = await planRun(workspace, { ...opened, stages: opened.selected, engines, force: new Set() });
   const named = await nameCauses(workspace, opened, engines, plan);
   workspace.memo.save();

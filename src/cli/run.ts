@@ -37,6 +37,7 @@ export interface RunOptions extends PipelineOptions, RangeOptions {
 
 /** From here on the plan is shown before the run starts. */
 const LONG_RUN_MS = 10 * 60_000;
+const PLANS_PER_RUN = 20;
 
 export async function runCommand(app: App, given: readonly string[], options: RunOptions): Promise<ExitCode> {
   const { words, force } = sortForcedWords(app, given, options.force);
@@ -50,7 +51,7 @@ export async function runCommand(app: App, given: readonly string[], options: Ru
 export async function runPipeline(app: App, given: OpenedPipeline, options: RunOptions): Promise<ExitCode> {
   const range = rangeOf(given, options);
   const opened: OpenedPipeline = { ...given, selected: range.stages };
-  const { pipeline, graph } = opened;
+  const { pipeline } = opened;
   const engines = await resolveEngines(app, opened, { install: !options.dryRun });
   if (app.interrupts.stop.aborted) return 130;
   if (engines === undefined) return 2;
@@ -63,13 +64,10 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
   const force = stagesToForce(opened, options.force);
   const startedAt = workspace.clock.date();
   const startMs = app.nowMs();
-  const plan = await estimateStages(
-    pipeline,
-    engines,
-    workspace,
-    await planRun(workspace, { ...opened, stages: range.stages, engines, force }),
-    () => resourcesOf(app, options.jobs),
-  );
+  const request = { ...opened, stages: range.stages, engines, force };
+  const planned = await planRun(workspace, request);
+  const planMs = app.nowMs() - startMs;
+  const plan = await estimateStages(pipeline, engines, workspace, planned, () => resourcesOf(app, options.jobs));
   refuseUndone(plan, range, options, opened);
   if (options.dryRun) {
     printPlan(app, pipeline, await nameCauses(workspace, opened, engines, plan), options.json);
@@ -114,6 +112,9 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
     };
     await keepRecord(app, workspace, opened, record, nothingToDo);
     emit({ type: "run-finished", atMs: app.nowMs() - startMs, record });
+    // So that the next run need not look again. Where that takes a part of the time that the run took, it is left to it.
+    const isWorthwhile = record.exitCode === 0 && record.durationMs > PLANS_PER_RUN * planMs;
+    if (!nothingToDo && isWorthwhile) await planRun(workspace, { ...request, force: new Set() });
     return record.exitCode as ExitCode;
   } finally {
     reporter.close();
@@ -198,16 +199,24 @@ function recordEvents(
     if (!isRefusal(error)) throw error;
     lost = true;
   }
-  return (event) => {
-    report(event);
-    if (event.type === "stage-progressed" || lost) return;
+  let waiting = "";
+  const write = (atMs: number): void => {
+    const lines = waiting;
+    waiting = "";
     try {
-      files.append(join(folder, "events.ndjson"), `${JSON.stringify(event)}\n`);
+      files.append(join(folder, "events.ndjson"), lines);
     } catch (error) {
       // A log that cannot be written must not end the run.
       lost = true;
-      report({ type: "warned", atMs: event.atMs, message: `the run's events cannot be kept: ${String(error)}` });
+      report({ type: "warned", atMs, message: `the run's events cannot be kept: ${String(error)}` });
     }
+  };
+  return (event) => {
+    report(event);
+    if (event.type === "stage-progressed" || lost) return;
+    // What happens in one breath, as that thousands of stages are fresh, is written in one.
+    if (waiting === "") queueMicrotask(() => write(event.atMs));
+    waiting += `${JSON.stringify(event)}\n`;
   };
 }
 

@@ -15,7 +15,7 @@ import type { PGraph } from "p-graph";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import { DamagedObject } from "../cache/object-store.ts";
 import { COLLECTOR_LOCK, dropDeadLeases, leaseName } from "../cache/run-lease.ts";
-import type { Trace } from "../cache/trace-store.ts";
+import type { Trace, TracedResult } from "../cache/trace-store.ts";
 import type { EmitEvent, RunEvent } from "../events.ts";
 import { producersOf, type StageGraph } from "../graph/stage-graph.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
@@ -103,7 +103,7 @@ class Run {
   readonly #stages: ReadonlyMap<string, PipelineStage>;
   readonly #last: Readonly<Record<string, string>>;
   readonly #records = new Map<string, StageRecord>();
-  readonly #traces = new Map<string, Trace>();
+  readonly #traces = new Map<string, TracedResult>();
   readonly #fingerprints = new Map<string, string>();
   /** Why a stage is not what it was, as `split: seed 1 -> 2`, followed to where it began in this run. */
   readonly #roots = new Map<string, string>();
@@ -387,7 +387,7 @@ class Run {
     }
   }
 
-  #place(stage: PipelineStage, trace: Trace): Promise<void> {
+  #place(stage: PipelineStage, trace: TracedResult): Promise<void> {
     return placeVisibleOutputs(this.#workspace, {
       folder: join(this.#folder, stage.name),
       outputs: trace.outputs,
@@ -429,7 +429,7 @@ class Run {
     this.#rememberAgainMs = endedMs + REMEMBERING_SHARE * (endedMs - startedMs);
   }
 
-  #succeed(stage: PipelineStage, outcome: "fresh" | "restored" | "ran", reason: string, trace: Trace): void {
+  #succeed(stage: PipelineStage, outcome: "fresh" | "restored" | "ran", reason: string, trace: TracedResult): void {
     this.#traces.set(stage.name, trace);
     // Of a frozen stage not the one it would have: what is there was made by the trace's.
     this.#fingerprints.set(stage.name, trace.fingerprint);

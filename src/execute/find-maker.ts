@@ -1,13 +1,13 @@
 /** Which stage made a blob: the one to run again where the blob is lost. */
 import type { ArtifactStore } from "../cache/artifact-store.ts";
-import type { Trace } from "../cache/trace-store.ts";
+import type { TracedResult } from "../cache/trace-store.ts";
 import type { StageGraph } from "../graph/stage-graph.ts";
 
 /** The first of `stage` and what it needs whose outputs hold the blob, or `stage` where none does. */
 export function findMaker(
   artifacts: Pick<ArtifactStore, "listing">,
   graph: StageGraph,
-  traces: ReadonlyMap<string, Trace>,
+  traces: ReadonlyMap<string, TracedResult>,
   stage: string,
   blob: string,
 ): string {

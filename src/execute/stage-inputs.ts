@@ -4,7 +4,7 @@
  */
 import { basename, join } from "node:path";
 import type { ArtifactPaths, ArtifactReference } from "../cache/artifact-store.ts";
-import type { Trace } from "../cache/trace-store.ts";
+import type { TracedResult } from "../cache/trace-store.ts";
 import { digestPath, UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { digestBytes } from "../identity/digest.ts";
 import { canonicalJson } from "../json.ts";
@@ -48,7 +48,7 @@ export async function keyStageInputs(
 export async function readStageInputs(
   workspace: InputParts,
   stage: PipelineStage,
-  traces: ReadonlyMap<string, Trace>,
+  traces: ReadonlyMap<string, TracedResult>,
 ): Promise<StageInputs> {
   const watched = new Map<string, FileStat>();
   const outputOf = (name: string, output: string) => traces.get(name)!.outputs[output]!;
@@ -111,7 +111,7 @@ async function openInput(
     };
   }
   // A link to data is as good as the data; links inside a folder are refused, since they lead out of it.
-  const path = files.resolveLink(source.path);
+  const path = files.stat(source.path)?.kind === "link" ? files.resolveLink(source.path) : source.path;
   if (watched !== undefined) watchFiles(files, path, watched);
   const { digest, form, listing } = await digestPath(files, memo, path);
   const located = listing.files.map((file) => ({

@@ -3,7 +3,7 @@
  * and a user's own stage count by their code, a shell stage by its command; where their files lie counts nowhere.
  */
 import { relative, sep } from "node:path";
-import type { ResolvedCode } from "../identity/code-library.ts";
+import type { CodeLibrary, ResolvedCode } from "../identity/code-library.ts";
 import { digestBytes } from "../identity/digest.ts";
 import { fingerprintOf, type KeyedCode } from "../identity/fingerprint.ts";
 import type { CommandKey, KeyManifest } from "../identity/key-manifest.ts";
@@ -35,7 +35,7 @@ export interface StageKeyRequest {
 }
 
 export function makeStageKey(
-  workspace: Pick<Workspace, "code" | "catalogue" | "machine">,
+  workspace: Pick<Workspace, "catalogue" | "machine"> & { readonly code: Pick<CodeLibrary, "resolve"> },
   { stage, pipelineFolder, inputs, engine }: StageKeyRequest,
 ): StageKey {
   const { command, module } = stage;
@@ -69,18 +69,23 @@ export function makeStageKey(
   const { platform, architecture, instructions } = workspace.machine;
   const build = engine === undefined || engine.build === "" ? "" : `-${engine.build}`;
   const platformClass = `${platform}-${architecture}-${instructions}${build}`;
+  let checkpointBase: string | undefined;
   return {
     manifest,
     platformClass,
     code: resolved?.listing ?? { modules: {} },
     fingerprint: fingerprintOf(manifest),
-    checkpointBase: digestBytes(
-      canonicalJson({
-        ...manifest,
-        params: paramsForCheckpoints(stage.params, schema),
-        platformClass,
-      } as unknown as JsonObject),
-    ),
+    // Of most stages nobody asks.
+    get checkpointBase() {
+      checkpointBase ??= digestBytes(
+        canonicalJson({
+          ...manifest,
+          params: paramsForCheckpoints(stage.params, schema),
+          platformClass,
+        } as unknown as JsonObject),
+      );
+      return checkpointBase;
+    },
     ...(resolved === undefined ? {} : { resolved }),
     ...(engine === undefined ? {} : { engine }),
   };

@@ -8,12 +8,17 @@ import type { CodeLibrary } from "../identity/code-library.ts";
 import type { StatMemo } from "../identity/stat-memo.ts";
 import type { StageCatalogue } from "../language/pipeline.ts";
 import type { FileSystem } from "../platform/file-system.ts";
+import type { LookRecorder } from "../platform/look-recorder.ts";
 import type { Machine } from "../platform/machine.ts";
 import type { EnginePort } from "./engine-port.ts";
 import type { StageProcessOptions, StageResult } from "./stage-process.ts";
 
 export interface Workspace {
   readonly files: FileSystem;
+  /** Tells what was looked at through `files`, by whatever is in here. */
+  readonly looks: Pick<LookRecorder, "record">;
+  /** Nothing that is remembered of files is believed. */
+  readonly paranoid: boolean;
   /** `artifacts/`: where visible outputs are. */
   readonly artifactsFolder: string;
   readonly layout: StoreLayout;

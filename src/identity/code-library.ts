@@ -38,6 +38,8 @@ export interface ResolvedCode {
 }
 
 export interface CodeLibrary {
+  /** Of all the code there is: where it is equal, everything resolves to the same. */
+  readonly digest: string;
   /** `stageType` is its name, of a user's own stage the absolute path of its module; `engine` where it computes. */
   resolve(stageType: string, engine: string | undefined): ResolvedCode;
 }
@@ -60,15 +62,26 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
     throw new Error(`${join(folder, "code.json")} is missing: the package was not built (npm run build)`);
   const built = JSON.parse(text) as CodeIndex;
   const index = options.sources === undefined ? built : await refresh(options, built, options.sources);
+  const userStages = [...(options.userStages ?? [])];
+  // Thousands of stages of one type ask.
+  const resolved = new Map<string, ResolvedCode>();
+  let digest: string | undefined;
   return {
+    get digest() {
+      digest ??= digestBytes(JSON.stringify([index === built ? digestBytes(text) : index, userStages]));
+      return digest;
+    },
     resolve(stageType, engine) {
+      const name = JSON.stringify([stageType, engine]);
+      const before = resolved.get(name);
+      if (before !== undefined) return before;
       const stage = options.userStages?.get(stageType) ?? index.stages[stageType];
       if (stage === undefined) throw new Error(`no code for stage type ${stageType}`);
       const engineCode = engine === undefined ? undefined : index.engines[engine];
       if (engine !== undefined && engineCode === undefined) throw new Error(`no code for engine ${engine}`);
       const assets = Object.entries(stage.assets);
       const all = [stage.entry, ...assets.map(([, asset]) => asset), ...(engineCode ? [engineCode] : [])];
-      return {
+      const code: ResolvedCode = {
         digest: digestBytes(
           canonicalJson({
             entry: stage.entry.digest,
@@ -90,12 +103,22 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
             ...assets.map(([name, asset]) => [`its ${name}`, asset] as const),
             [`engine ${engine}`, engineCode],
           ];
-          return parts.flatMap(([name, bundle]) => (bundle?.modules[module] === undefined ? [] : [name]));
+          return parts.flatMap(([part, bundle]) => (bundle?.modules[module] === undefined ? [] : [part]));
         },
       };
+      resolved.set(name, code);
+      return code;
     },
   };
 }
+
+/** Of a pipeline whose stages are all commands: there is nothing to open. */
+export const NO_CODE: CodeLibrary = {
+  digest: "",
+  resolve(stageType) {
+    throw new Error(`the code of stage type ${stageType} was not opened`);
+  },
+};
 
 /** Bundles again what is no longer what it was made of. */
 async function refresh(options: CodeLibraryOptions, built: CodeIndex, sources: string): Promise<CodeIndex> {
@@ -153,7 +176,7 @@ async function refresh(options: CodeLibraryOptions, built: CodeIndex, sources: s
   } catch {
     // It only saves work: the sources are read again next time.
   }
-  return index;
+  return codeChanged ? index : built;
 }
 
 interface KnownModule {

@@ -3,10 +3,11 @@
  *
  * An entry is believed only where size, mtime, ctime and inode are equal and both times lie a margin before the entry
  * was made: a file changed within the same tick of the file system's clock as it was digested could otherwise keep its
- * stat ("racy" entries, as in git's index).
+ * stat ("racy" entries, as in git's index). It is read when it is first asked, and files long gone leave it.
  */
 import type { FileStat, FileSystem } from "../platform/file-system.ts";
 import { digestFile } from "./digest.ts";
+import { readSealed, sealText } from "./sealed-text.ts";
 
 /** File systems that keep whole seconds (FAT: two) need this much. */
 const COARSE_MARGIN_NS = 2_000_000_000n;
@@ -50,14 +51,34 @@ export interface StatMemoOptions {
   readonly paranoid?: boolean;
 }
 
+const FORMAT = "tfpipe/files/2";
+
+interface KeptMemo {
+  readonly format: typeof FORMAT;
+  /** How many entries there were when those of lost files were last taken out. */
+  readonly pruned: number;
+  readonly entries: readonly (readonly [string, Entry])[];
+}
+
+interface OpenMemo {
+  readonly entries: Map<string, Entry>;
+  pruned: number;
+}
+
+/** Lost files are looked for when there are twice as many entries as after the last time, and these. */
+const MORE_ENTRIES = 1000;
+
 export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: StatMemoOptions): StatMemo {
-  const entries = new Map<string, Entry>(readEntries(files, path));
+  let opened: OpenMemo | undefined;
+  const open = (): OpenMemo => {
+    opened ??= readMemo(files, path);
+    return opened;
+  };
   let changed = false;
 
   const recall = (file: string, stat: FileStat): string | undefined => {
-    const entry = entries.get(file);
+    const entry = paranoid ? undefined : open().entries.get(file);
     if (
-      paranoid ||
       entry === undefined ||
       entry.sizeBytes !== stat.sizeBytes ||
       entry.mtimeNs !== String(stat.mtimeNs) ||
@@ -65,13 +86,11 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
       entry.inode !== String(stat.inode)
     )
       return undefined;
-    const made = BigInt(entry.madeNs);
-    const margin = stat.mtimeNs % 1_000_000_000n === 0n ? COARSE_MARGIN_NS : FINE_MARGIN_NS;
-    return stat.mtimeNs + margin < made && stat.ctimeNs + margin < made ? entry.digest : undefined;
+    return isSettled(stat, BigInt(entry.madeNs)) ? entry.digest : undefined;
   };
   const note = (file: string, stat: FileStat, digest: string, madeNs: bigint): void => {
     changed = true;
-    entries.set(file, {
+    open().entries.set(file, {
       sizeBytes: stat.sizeBytes,
       mtimeNs: String(stat.mtimeNs),
       ctimeNs: String(stat.ctimeNs),
@@ -99,8 +118,11 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
       if (!changed) return;
       changed = false;
       try {
+        const memo = open();
+        if (memo.entries.size > 2 * memo.pruned + MORE_ENTRIES) prune(files, memo);
+        const kept: KeptMemo = { format: FORMAT, pruned: memo.pruned, entries: [...memo.entries] };
         const temporary = tmp();
-        files.writeNew(temporary, JSON.stringify([...entries]));
+        files.writeNew(temporary, sealText(JSON.stringify(kept)).text);
         files.rename(temporary, path);
       } catch {
         // It only saves work: a store that cannot be written means reading the files again next time.
@@ -121,11 +143,27 @@ export function sameStat(a: FileStat, b: FileStat): boolean {
   );
 }
 
+/**
+ * Whether both times of a file lie so far before `madeNs` that whatever is written from then on must change them: the
+ * clocks of file systems tick.
+ */
+export function isSettled({ mtimeNs, ctimeNs }: FileStat, madeNs: bigint): boolean {
+  const margin = mtimeNs % 1_000_000_000n === 0n ? COARSE_MARGIN_NS : FINE_MARGIN_NS;
+  return mtimeNs + margin < madeNs && ctimeNs + margin < madeNs;
+}
+
+function prune(files: FileSystem, memo: OpenMemo): void {
+  for (const file of memo.entries.keys()) if (files.stat(file) === undefined) memo.entries.delete(file);
+  memo.pruned = memo.entries.size;
+}
+
 /** A memo that cannot be read is an empty memo: it only saves work. */
-function readEntries(files: FileSystem, path: string): [string, Entry][] {
+function readMemo(files: FileSystem, path: string): OpenMemo {
   try {
-    return JSON.parse(files.readText(path) ?? "[]") as [string, Entry][];
+    const kept = JSON.parse(readSealed(files, path)?.body ?? "null") as KeptMemo | null;
+    if (kept?.format === FORMAT) return { entries: new Map(kept.entries), pruned: kept.pruned };
   } catch {
-    return [];
+    // As if there were none.
   }
+  return { entries: new Map(), pruned: 0 };
 }

@@ -107,6 +107,7 @@ export class PuppetRunner {
     });
     const digest = digestBytes(readFileSync(entry));
     const code = {
+      digest,
       resolve: () => ({
         digest,
         packages: {},
@@ -151,7 +152,8 @@ export class PuppetRunner {
   ): Promise<readonly DetailedStage[]> {
     const pipeline = this.pipeline(stages, name);
     const graph = buildStageGraph(pipeline);
-    const request = { pipeline, graph, stages: graph.order, engines: new Map(), force: new Set(force) };
+    const identity = digestBytes(JSON.stringify(pipeline));
+    const request = { pipeline, identity, graph, stages: graph.order, engines: new Map(), force: new Set(force) };
     return planRun(workspace ?? (await this.workspace()), request);
   }
 

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { digestBytes } from "../../src/identity/digest.ts";
+import { sealText } from "../../src/identity/sealed-text.ts";
 import { createStatMemo } from "../../src/identity/stat-memo.ts";
 import { nodeFileSystem } from "../../src/platform/file-system.ts";
 
@@ -69,8 +70,46 @@ describe("the stat memo", () => {
     expect(reads).toBe(2);
   });
 
-  test("that cannot be read is an empty memo", async () => {
-    writeFileSync(join(folder, "memo.json"), "{not json");
-    expect(await open().digest(file)).toBe(digestBytes("one"));
+  test("that cannot be read, was cut short, or is not what was written, is an empty memo", async () => {
+    const memo = open();
+    await memo.digest(file);
+    memo.save();
+    const text = readFileSync(join(folder, "memo.json"), "utf8");
+    const digest = digestBytes("one");
+    for (const wrong of [
+      "{not json",
+      "",
+      text.slice(0, -5),
+      text.replace(digest, digestBytes("two")),
+      sealText("null").text,
+    ]) {
+      writeFileSync(join(folder, "memo.json"), wrong);
+      reads = 0;
+      expect(await open().digest(file)).toBe(digest);
+      expect(reads).toBe(1);
+    }
+  });
+
+  test("forgets files that are gone, once they are many", async () => {
+    const names = (count: number) => Array.from({ length: count }, (_, at) => join(folder, `file${at}`));
+    const memo = open();
+    const stat = nodeFileSystem.stat(file)!;
+    for (const name of [file, ...names(1500)]) memo.note(name, stat, digestBytes("one"));
+    memo.save();
+    expect(readFileSync(join(folder, "memo.json"), "utf8")).not.toContain("file1499");
+    expect(open().recall(file, stat)).toBe(digestBytes("one"));
+  });
+
+  test("is not read before it is asked", () => {
+    const reading: string[] = [];
+    const readText = (path: string) => {
+      reading.push(path);
+      return nodeFileSystem.readText(path);
+    };
+    const path = join(folder, "memo.json");
+    const memo = createStatMemo({ files: { ...files, readText }, path, tmp: () => "", nowNs: () => 0n });
+    expect(reading).toEqual([]);
+    memo.recall(file, nodeFileSystem.stat(file)!);
+    expect(reading).toEqual([path]);
   });
 });
