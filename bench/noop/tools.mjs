@@ -86,7 +86,7 @@ export const TOOLS = {
     limit: Number.POSITIVE_INFINITY,
     // From PyPI: no compiler and no system package is needed.
     install: python,
-    version: () => firstLine(join(python(), "ninja"), ["--version"]),
+    version: () => firstLine(join(python(), "ninja"), ["--version"]).split(".git")[0],
     write: (folder, chains) =>
       writeFileSync(
         join(folder, "build.ninja"),

@@ -3,13 +3,37 @@
  * Everything that aligns or truncates goes through here; `length` counts something else.
  */
 import { stripVTControlCharacters } from "node:util";
-import stringWidth from "string-width";
+import { eastAsianWidth } from "get-east-asian-width";
+
+/** ASCII, Latin letters and the signs that our views draw with: nearly everything, and one cell each. */
+const NARROW = /^[\x20-\x7e\u00b7\u00c0-\u024f\u2026\u2190-\u2193\u2500-\u257f\u2713\u2717\u2800-\u28ff]*$/;
 
 /** Cells that `text` takes. Colour codes take none. */
 export function textWidth(text: string): number {
-  // Plain ASCII is nearly everything, and needs no table.
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
-  return stringWidth(text);
+  if (NARROW.test(text)) return text.length;
+  let cells = 0;
+  for (const { segment } of segmenter().segment(stripVTControlCharacters(text))) cells += widthOf(segment);
+  return cells;
+}
+
+/** Of what is read as one character. */
+function widthOf(character: string): number {
+  if (emoji().test(character)) return 2;
+  return INVISIBLE.test(character) ? 0 : eastAsianWidth(character.codePointAt(0)!);
+}
+
+const INVISIBLE = /^[\p{Control}\p{Mark}\p{Surrogate}\p{Default_Ignorable_Code_Point}]/u;
+
+// Their tables take as long to load as all else that a short command does.
+const segmenter = onceAsked(() => new Intl.Segmenter());
+const emoji = onceAsked(() => /^\p{RGI_Emoji}$/v);
+
+function onceAsked<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** `text` followed by spaces up to `width` cells. Longer text stays as it is. */
@@ -28,7 +52,7 @@ export function truncate(text: string, width: number): string {
   if (width <= 0) return "";
   let kept = "";
   let used = 0;
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
+  for (const { segment } of segmenter().segment(text)) {
     const next = used + textWidth(segment);
     if (next > width - 1) break;
     kept += segment;

@@ -1,3 +1,5 @@
+import fc from "fast-check";
+import stringWidth from "string-width";
 import { describe, expect, it } from "vitest";
 import { createPalette } from "../../src/report/ansi.ts";
 import { padEnd, printableLine, textWidth, truncate, wrapText } from "../../src/report/text-width.ts";
@@ -6,6 +8,26 @@ describe("text in cells", () => {
   it("counts wide characters twice, combining ones and colour codes not at all", () => {
     const { red } = createPalette(true);
     expect(["abc", "学習", "é", red("abc"), "👩‍💻", "✓…━"].map(textWidth)).toEqual([3, 4, 1, 3, 2, 3]);
+  });
+
+  it("is as wide as string-width says, but for signs that only a variation selector makes pictures", () => {
+    const character = fc.oneof(
+      fc.constantFrom(..."·…←↑→↓─━│✓✗⠋é学Ａ｡한", "👩‍💻", "🇩🇪", "e\u0301", "\u200b", "\u00ad", "\u0627", "\u0e33", "❤️"),
+      fc
+        .string({ minLength: 1, maxLength: 1, unit: "binary" })
+        .filter((text) => !/\p{Emoji}|\p{Mark}|\p{Control}/u.test(text)),
+      fc
+        .integer({ min: 0x20, max: 0x24f })
+        .map((code) => String.fromCodePoint(code))
+        .filter((text) => !/[©®]/.test(text)),
+    );
+    const text = fc.array(character, { maxLength: 8 }).map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(text, (words) => {
+        expect(textWidth(words)).toBe(stringWidth(words));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it("is cut between characters and never wider than asked", () => {
