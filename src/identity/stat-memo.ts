@@ -39,6 +39,8 @@ export interface StatMemo {
   note(path: string, stat: FileStat, digest: string, settled?: boolean): void;
   /** Quiet where it cannot be written. */
   save(): void;
+  /** Drops what it remembers of files that are gone. Quiet as well. */
+  forgetLost(): void;
 }
 
 export interface StatMemoOptions {
@@ -99,6 +101,20 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
       madeNs: String(madeNs),
     });
   };
+  const save = (forgetLost: boolean): void => {
+    if (!changed && !forgetLost) return;
+    changed = false;
+    try {
+      const memo = open();
+      if (forgetLost || memo.entries.size > 2 * memo.pruned + MORE_ENTRIES) prune(files, memo);
+      const kept: KeptMemo = { format: FORMAT, pruned: memo.pruned, entries: [...memo.entries] };
+      const temporary = tmp();
+      files.writeNew(temporary, sealText(JSON.stringify(kept)).text);
+      files.rename(temporary, path);
+    } catch {
+      // It only saves work: a store that cannot be written means reading the files again next time.
+    }
+  };
   return {
     recall,
     note: (file, stat, digest, settled = false) => note(file, stat, digest, nowNs() + (settled ? SETTLED_NS : 0n)),
@@ -114,20 +130,8 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
       if (stat !== undefined && after !== undefined && sameStat(stat, after)) note(file, stat, digest, madeNs);
       return digest;
     },
-    save() {
-      if (!changed) return;
-      changed = false;
-      try {
-        const memo = open();
-        if (memo.entries.size > 2 * memo.pruned + MORE_ENTRIES) prune(files, memo);
-        const kept: KeptMemo = { format: FORMAT, pruned: memo.pruned, entries: [...memo.entries] };
-        const temporary = tmp();
-        files.writeNew(temporary, sealText(JSON.stringify(kept)).text);
-        files.rename(temporary, path);
-      } catch {
-        // It only saves work: a store that cannot be written means reading the files again next time.
-      }
-    },
+    save: () => save(false),
+    forgetLost: () => save(true),
   };
 }
 

@@ -46,6 +46,20 @@ describe("the stat memo", () => {
     expect(reads).toBe(1);
   });
 
+  test("forgets files that are gone when it is told to", async () => {
+    const other = join(folder, "other");
+    writeFileSync(other, "two");
+    const memo = open();
+    await memo.digest(file);
+    await memo.digest(other);
+    memo.save();
+    rmSync(other);
+    open().forgetLost();
+    const kept = readFileSync(join(folder, "memo.json"), "utf8");
+    expect(kept).toContain(JSON.stringify(file));
+    expect(kept).not.toContain(JSON.stringify(other));
+  });
+
   test("does not believe an entry made in the same moment as the file was changed", async () => {
     laterNs = 0n;
     const memo = open();
