@@ -68,8 +68,10 @@ let step = 0;
 try {
   for (; step < Number(options.steps) && minutes() < Number(options.minutes); step++) {
     doneInStep = [];
-    for (let edits = draw(4); edits > 0; edits--) change();
-    if (draw(3) > 0) await disturb();
+    // A run that has something to do can be disturbed.
+    const isDisturbed = draw(3) > 0;
+    for (let edits = (isDisturbed ? 1 : 0) + draw(4); edits > 0; edits--) change();
+    if (isDisturbed) await disturb();
     await runToItsEnd();
     if (draw(8) === 0) await collectGarbage(["--keep-last", String(1 + draw(3))]);
     if (draw(16) === 0) await collectGarbage(["--max-size", `${100 * draw(8)}kB`]);
