@@ -26,7 +26,8 @@ const INVISIBLE = /^[\p{Control}\p{Mark}\p{Surrogate}\p{Default_Ignorable_Code_P
 
 // Their tables take as long to load as all else that a short command does.
 const segmenter = onceAsked(() => new Intl.Segmenter());
-const emoji = onceAsked(() => /^\p{RGI_Emoji}$/v);
+// biome-ignore lint/complexity/useRegexLiterals: as a literal it needs a language newer than the one we compile for.
+const emoji = onceAsked(() => new RegExp("^\\p{RGI_Emoji}", "v"));
 
 function onceAsked<T>(make: () => T): () => T {
   let made: T | undefined;
