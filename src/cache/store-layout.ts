@@ -73,5 +73,14 @@ export function openStoreLayout({ files, root, unique, isAbandoned }: StoreLayou
 export function replaceFile(files: FileSystem, layout: StoreLayout, path: string, text: string): void {
   const temporary = layout.temporary();
   files.writeNew(temporary, text);
-  files.rename(temporary, path);
+  try {
+    files.rename(temporary, path);
+  } catch (error) {
+    try {
+      files.remove(temporary);
+    } catch {
+      // Then the next process that opens the store removes it.
+    }
+    throw error;
+  }
 }
