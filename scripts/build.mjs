@@ -3,9 +3,10 @@
  * bundle of every stage type and engine with its digest (`dist/code/code.json`).
  */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { mergeChunks } from "./merge-chunks.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -25,21 +26,35 @@ const common = {
 };
 
 try {
-  await build({
-    ...common,
-    entryPoints: {
-      pipe: "src/main.ts",
-      worker: "src/execute/worker-main.ts",
+  // Programs share nothing while they run, so each has files of its own, and few of them.
+  for (const entryPoints of [
+    { pipe: "src/main.ts" },
+    { worker: "src/execute/worker-main.ts" },
+    {
       "self-test": "src/ml/engine/self-test-main.ts",
       contract: "src/ml/engine/contract/contract-main.ts",
       rate: "src/ml/engine/rate-main.ts",
-      tfpipe: "src/contract.ts",
-      ml: "src/ml/index.ts",
     },
-    outdir: fresh,
-    splitting: true,
-    chunkNames: "chunks/[name]-[hash]",
-  });
+    { tfpipe: "src/contract.ts", ml: "src/ml/index.ts" },
+  ]) {
+    const { metafile } = await build({
+      ...common,
+      entryPoints,
+      outdir: fresh,
+      splitting: true,
+      chunkNames: `chunks/${Object.keys(entryPoints)[0]}/[name]-[hash]`,
+      metafile: true,
+    });
+    if (entryPoints.pipe === undefined) continue;
+    await mergeChunks({
+      root,
+      folder: relative(root, fresh),
+      metafile,
+      entry: entryPoints.pipe,
+      along: ["src/cli/run.ts", "src/report/plain-reporter.ts"],
+      options: common,
+    });
+  }
   writeFileSync(join(fresh, "pipe.js"), `#!/usr/bin/env node\n${readFileSync(join(fresh, "pipe.js"), "utf8")}`);
   chmodSync(join(fresh, "pipe.js"), 0o755);
 
