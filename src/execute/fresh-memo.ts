@@ -9,7 +9,7 @@
  *     change that stat (the rule of the stat memo; entries that are too young for it are not made),
  *   - the file is what was written, as its own digest says.
  */
-import { dirname, isAbsolute, join, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import type { StoreLayout } from "../cache/store-layout.ts";
 import type { TracedResult } from "../cache/trace-store.ts";
 import { readSealed, sealText } from "../identity/sealed-text.ts";
@@ -48,8 +48,10 @@ export interface FreshMemoOptions {
 interface Entry {
   readonly reads: string;
   readonly fresh: FreshStage;
-  /** A path and its stat, by turns. Paths below the folder that holds `artifacts/` are without it. */
+  /** A path and its stat, by turns; below the folder that holds `artifacts/`, from there on. */
   readonly looks: readonly string[];
+  /** The same of everything elsewhere. */
+  readonly elsewhere: readonly string[];
 }
 
 interface KeptMemo {
@@ -58,15 +60,27 @@ interface KeptMemo {
   readonly stages: Readonly<Record<string, Entry>>;
 }
 
-const FORMAT = "tfpipe/fresh/1";
+const FORMAT = "tfpipe/fresh/2";
 /** Of a path where nothing was. */
 const NOTHING = "-";
 
 export function openFreshMemo({ files, layout, name, context, nowNs, paranoid }: FreshMemoOptions): FreshMemo {
   const path = layout.memo(`fresh-${name}`);
   const common = join(dirname(dirname(layout.root)), sep);
-  const shorten = (full: string) => (full.startsWith(common) ? full.slice(common.length) : full);
-  const lengthen = (short: string) => (isAbsolute(short) ? short : common + short);
+  // Stages look at what others made, too; a plan is made of one moment.
+  const stamps = new Map<string, string>();
+  const isAsBefore = (looks: readonly string[], folder: string): boolean => {
+    for (let at = 0; at < looks.length; at += 2) {
+      const known = folder + looks[at]!;
+      let stamp = stamps.get(known);
+      if (stamp === undefined) {
+        stamp = stampOf(files.stat(known));
+        stamps.set(known, stamp);
+      }
+      if (stamp !== looks[at + 1]) return false;
+    }
+    return true;
+  };
   const stages = new Map(Object.entries(paranoid ? {} : readKept(files, path, context)));
   let changed = false;
   return {
@@ -74,19 +88,18 @@ export function openFreshMemo({ files, layout, name, context, nowNs, paranoid }:
       const entry = stages.get(stage);
       if (entry === undefined || entry.reads !== reads || entry.fresh.trace.fingerprint !== fingerprint)
         return undefined;
-      const { looks } = entry;
-      for (let at = 0; at < looks.length; at += 2)
-        if (stampOf(files.stat(lengthen(looks[at]!))) !== looks[at + 1]) return undefined;
-      return entry.fresh;
+      return isAsBefore(entry.looks, common) && isAsBefore(entry.elsewhere, "") ? entry.fresh : undefined;
     },
     note(stage, reads, fresh, { stats, isWhole }) {
       if (!isWhole) return;
       const looks: string[] = [];
+      const elsewhere: string[] = [];
       for (const [full, stat] of stats) {
         if (stat !== undefined && !isSettled(stat, nowNs)) return;
-        looks.push(shorten(full), stampOf(stat));
+        if (full.startsWith(common)) looks.push(full.slice(common.length), stampOf(stat));
+        else elsewhere.push(full, stampOf(stat));
       }
-      stages.set(stage, { reads, fresh, looks });
+      stages.set(stage, { reads, fresh, looks, elsewhere });
       changed = true;
     },
     save() {
