@@ -7,7 +7,7 @@
  *                                  +-> lock, then per attempt: tokens, verify inputs, process, take in, trace; visible
  *
  * What the plan found fresh is not looked at again. p-graph walks the rest without a limit of its own, and is loaded only
- * where something runs; how many stages run at once is the token pool's affair.
+ * where several stages may run; how many stages run at once is the token pool's affair.
  * Longer than most files because what became of the stages so far is the state of one class.
  */
 import { join } from "node:path";
@@ -141,7 +141,8 @@ class Run {
     for (const { stage, reason, trace } of plan.filter(isSettled))
       this.#succeed(this.#stages.get(stage)!, "fresh", reason, trace!);
     const rest = plan.filter((planned) => !isSettled(planned));
-    if (rest.some(({ decision }) => decision !== "restore")) await this.#walk(rest.map(({ stage }) => stage));
+    if (rest.length > 1 && rest.some(({ decision }) => decision !== "restore"))
+      await this.#walk(rest.map(({ stage }) => stage));
     else
       for (const { stage } of rest)
         await this.#bringUpToDate(stage).catch((error: unknown) => {

@@ -116,9 +116,17 @@ function renderWarnings({ stages }: RunRecord): readonly string[] {
   );
 }
 
+/** In a drawing of more nobody sees anything. */
+const MOST_DRAWN = 300;
+
 function renderGraph({ stages }: RunRecord): string {
-  return renderDagSvg(
-    stages.map(({ stage, stageType, needs, outcome, durationMs }) => ({
+  const drawn = stages.length <= MOST_DRAWN ? stages : busyStages(stages);
+  const all = formatPlural(stages.length, "stage");
+  if (drawn.length > MOST_DRAWN)
+    return `<p>${all} are too many to see in a drawing; <code>pipe dag --format svg</code> draws them.</p>`;
+  const note = drawn === stages ? "" : `<p>Of ${all} those that the run was busy with, and what they need.</p>`;
+  const svg = renderDagSvg(
+    drawn.map(({ stage, stageType, needs, outcome, durationMs }) => ({
       stage,
       stageType,
       needs,
@@ -126,6 +134,13 @@ function renderGraph({ stages }: RunRecord): string {
       ...(durationMs > 0 ? { durationMs } : {}),
     })),
   );
+  return note + svg;
+}
+
+function busyStages(stages: readonly StageRecord[]): readonly StageRecord[] {
+  const busy = stages.filter(({ outcome }) => outcome !== "fresh");
+  const shown = new Set(busy.flatMap(({ stage, needs }) => [stage, ...needs]));
+  return stages.filter(({ stage }) => shown.has(stage));
 }
 
 function renderStages({ stages }: RunRecord): string {

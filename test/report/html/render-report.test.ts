@@ -1,7 +1,7 @@
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import type { JsonObject } from "../../../src/json.ts";
-import type { RunRecord } from "../../../src/record.ts";
+import type { RunRecord, StageRecord } from "../../../src/record.ts";
 import { type ReportArtifacts, renderReport } from "../../../src/report/html/render-report.ts";
 import { runRecord, stageRecord } from "../recorded-run.ts";
 
@@ -82,6 +82,23 @@ describe("the HTML report", () => {
     const html = renderReport(record(), none);
     expect(html).toContain('class="dag"');
     expect(html).toContain('<tspan class="state">fresh</tspan>');
+  });
+
+  it("draws of hundreds of stages those that were busy, and of hundreds of busy ones none", () => {
+    const many = (busy: (at: number) => boolean) =>
+      Array.from({ length: 400 }, (_, at) =>
+        stageRecord(`s${at}`, busy(at) ? "ran" : "fresh", { needs: at === 0 ? [] : [`s${at - 1}`] }),
+      );
+    const drawing = (stages: readonly StageRecord[]) => {
+      const html = renderReport(runRecord(stages), none);
+      return html.slice(html.indexOf("Stage graph"), html.indexOf("Stage by stage"));
+    };
+    const few = drawing(many((at) => at === 7));
+    expect([6, 7].map((at) => few.includes(`>s${at}<`))).toEqual([true, true]);
+    expect(few).not.toContain(">s8<");
+    expect(few).toContain("Of 400 stages those that the run was busy with");
+    expect(drawing(many(() => true))).toContain("400 stages are too many to see");
+    expect(drawing(many(() => true))).not.toContain("<svg");
   });
 
   it("escapes what params and titles say", () => {
