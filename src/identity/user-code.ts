@@ -57,7 +57,9 @@ const FORMAT = "tfpipe/user-code/1";
 
 export function openUserCode(options: UserCodeOptions): UserCode {
   const { files, folder, packageFolder, unique, nowNs } = options;
-  const temporary = () => join(folder, `${unique()}.tmp`);
+  // The store's own, where nothing stays that a killed process leaves.
+  const temporaries = join(folder, "..", "tmp");
+  const temporary = () => join(temporaries, unique());
   const memo = createStatMemo({ files, path: join(folder, "stats.json"), tmp: temporary, nowNs });
   const { bundles, notes } = readIndex(files, join(folder, "index.json"));
   let changed = false;
@@ -77,6 +79,7 @@ export function openUserCode(options: UserCodeOptions): UserCode {
   const write = (name: string, text: Uint8Array | string): string => {
     const path = join(folder, name);
     files.makeFolder(dirname(path));
+    files.makeFolder(temporaries);
     const staged = temporary();
     files.writeNew(staged, text);
     files.rename(staged, path);
