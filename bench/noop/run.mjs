@@ -36,6 +36,8 @@ const MINUTE_MS = 60_000;
 const FIRST_RUN_MS = 15 * MINUTE_MS;
 /** Of one tool at one size, all rounds together. */
 const ROUNDS_MS = 1.5 * MINUTE_MS;
+/** Of the whole time, what first runs must leave to the rounds of those who made theirs. */
+const ROUNDS_SHARE = 0.2;
 /** Peers end here, so that a size at which they take minutes is the last. */
 const SLOWEST_SIZE = 700;
 
@@ -86,16 +88,12 @@ try {
   rmSync(base, { recursive: true, force: true });
 }
 
-/** Every tool's first run, then the rounds. */
+/** Every tool's first run, then the rounds. Those that may take all the time there is come last. */
 async function measureSize(size) {
   const projects = [];
-  for (const tool of Object.keys(versions)) {
-    if (size > TOOLS[tool].limit || (size === SLOWEST_SIZE && TOOLS[tool].isSlow)) continue;
-    await prepare(projects, tool, size);
-  }
-  // Those that may take all the time there is come last.
-  if (size === SLOWEST_SIZE)
-    for (const tool of Object.keys(versions)) if (TOOLS[tool].isSlow) await prepare(projects, tool, size);
+  const before = (tool) => results.filter((one) => one.tool === tool && one.size < size).at(-1)?.first ?? 0;
+  const tools = Object.keys(versions).filter((tool) => size <= TOOLS[tool].limit);
+  for (const tool of tools.sort((a, b) => before(a) - before(b))) await prepare(projects, tool, size);
   for (let round = 1; round <= rounds; round++)
     for (const project of projects.filter(({ failed }) => !failed)) await measureRound(project, round);
   for (const { folder } of projects) rmSync(folder, { recursive: true, force: true });
@@ -119,8 +117,8 @@ function leaveOutEarly(tool, size, expectedMs) {
   const why =
     smaller !== undefined
       ? `was left out at ${smaller.size} stages`
-      : leftMs() < MINUTE_MS / 2
-        ? `the ${flags.minutes} minutes of the whole run were over`
+      : leftMs() < ROUNDS_SHARE * Number(flags.minutes) * MINUTE_MS
+        ? `what was left of the ${flags.minutes} minutes belonged to rounds`
         : expectedMs > FIRST_RUN_MS
           ? `its first run would take over 15 minutes, by that of a smaller size`
           : undefined;
@@ -138,7 +136,7 @@ async function firstRun(tool, size) {
     for (let stage = 1; stage <= LENGTH; stage++) writeFileSync(join(folder, own(chain, stage)), `${chain} ${stage}\n`);
   const project = { tool, size, chains, folder, texts: new Map() };
   TOOLS[tool].write(folder, chains);
-  const first = await timed(project, TOOLS[tool].run());
+  const first = await timed(project, TOOLS[tool].run(), leftMs() - ROUNDS_SHARE * Number(flags.minutes) * MINUTE_MS);
   verify(project, 0);
   verify(project, chains - 1);
   say(`${size} stages, first run  ${tool.padEnd(10)} ${ms(first)}`);
@@ -176,8 +174,8 @@ async function measureRound(project, round) {
 }
 
 /** Milliseconds of one run, which must succeed. What it started ends with it. */
-function timed({ tool, folder }, [program, ...args]) {
-  const limitMs = Math.max(1000, Math.min(FIRST_RUN_MS, leftMs()));
+function timed({ tool, folder }, [program, ...args], mostMs = leftMs()) {
+  const limitMs = Math.max(1000, Math.min(FIRST_RUN_MS, mostMs));
   return new Promise((resolve, reject) => {
     const begin = process.hrtime.bigint();
     const child = spawn(program, args, {

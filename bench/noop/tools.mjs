@@ -9,7 +9,6 @@
  *   output   where the last stage of a chain leaves its result
  *   also     other commands to time when there is nothing to do, by name
  *   stageMs  how long the one stage took that the last run executed
- *   isSlow   its first run takes so long that it comes after all others'
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -174,7 +173,6 @@ export const TOOLS = {
   dvc: {
     title: "DVC",
     limit: 700,
-    isSlow: true,
     install: python,
     version: () => firstLine(join(python(), "dvc"), ["--version"]),
     write(folder, chains) {
@@ -192,7 +190,6 @@ export const TOOLS = {
   snakemake: {
     title: "Snakemake",
     limit: 700,
-    isSlow: true,
     install: python,
     version: () => firstLine(join(python(), "snakemake"), ["--version"]),
     write(folder, chains) {
