@@ -30,7 +30,7 @@ import { pipelineFolderName, readLastRun, writeLastRun } from "./last-run.ts";
 import { longestPaths } from "./longest-paths.ts";
 import type { DetailedStage } from "./plan.ts";
 import { attemptStage } from "./stage-attempts.ts";
-import { type KeyedInputs, readStageInputs } from "./stage-inputs.ts";
+import { type KeyedInputs, readStageInputs, type StageInputs } from "./stage-inputs.ts";
 import { makeStageKey, type StageKey } from "./stage-key.ts";
 import { stageResources } from "./stage-resources.ts";
 import { createThreadAdviser, type ThreadAdviser } from "./thread-adviser.ts";
@@ -190,7 +190,7 @@ class Run {
     const workspace = this.#workspace;
     const force = this.#request.force.has(stage.name);
     if (stage.execution.frozen && !force) return this.#keepFrozen(stage);
-    const { inputs, keyed, watched } = await readStageInputs(this.#workspace, stage, this.#traces);
+    const { inputs, keyed, watched } = await this.#readInputs(stage);
     const key = this.#keyOf(stage, keyed);
     const lastFingerprint = this.#last[stage.name];
     const rootOf = (name: string) => this.#roots.get(name);
@@ -327,6 +327,18 @@ class Run {
       onMessage: (message) => this.#emit(happeningOf(stage.name, message)),
     });
     return ended.finally(() => over.abort());
+  }
+
+  /** An input whose listing is damaged cannot even be opened: it is made again first. */
+  async #readInputs(stage: PipelineStage): Promise<StageInputs> {
+    const read = () => readStageInputs(this.#workspace, stage, this.#traces);
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof DamagedObject)) throw error;
+      await this.#healInputs(stage);
+      return read();
+    }
   }
 
   /** Reads every input from the store once, whole. What is damaged is made again by the stage that made it. */
