@@ -88,7 +88,9 @@ export function openKeptPipelines(files: FileSystem, store: string, unique: () =
       const kept = readSealed(files, place(question));
       if (kept === undefined) return undefined;
       const { digest } = kept;
-      const { pipeline, sources } = JSON.parse(kept.body) as KeptPipeline;
+      const parsed = parseKept(kept.body);
+      if (parsed === undefined) return undefined;
+      const { pipeline, sources } = parsed;
       const texts = readUnchanged(files, sources, environment);
       if (texts === undefined) return undefined;
       texts.set(PROFILES_FILE, question.profiles.join("\n"));
@@ -114,6 +116,16 @@ export function openKeptPipelines(files: FileSystem, store: string, unique: () =
       }
     },
   };
+}
+
+/** Undefined where the text is another program's. */
+function parseKept(body: string): KeptPipeline | undefined {
+  try {
+    const kept = JSON.parse(body) as Partial<KeptPipeline> | null;
+    return kept?.format === FORMAT ? (kept as KeptPipeline) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Every build of this program and every `--param` asks another question. */

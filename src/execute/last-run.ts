@@ -25,7 +25,8 @@ export function readLastRun(
 ): LastRun | undefined {
   try {
     const text = files.readText(layout.last(pipelineFolderName(pipeline)));
-    return text === undefined ? undefined : (JSON.parse(text) as LastRun);
+    const last = JSON.parse(text ?? "null") as Partial<LastRun> | null;
+    return last?.format === "tfpipe/last/1" ? (last as LastRun) : undefined;
   } catch {
     return undefined;
   }
