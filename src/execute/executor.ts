@@ -137,11 +137,13 @@ class Run {
 
   async all(): Promise<readonly StageRecord[]> {
     const { plan, force, runId } = this.#request;
-    const isSettled = ({ stage, decision }: DetailedStage) => decision === "fresh" && !force.has(stage);
+    // What is no stage's last success may have been collected since the plan was made: it is decided again.
+    const isSettled = ({ stage, decision, trace }: DetailedStage) =>
+      decision === "fresh" && !force.has(stage) && trace!.fingerprint === this.#last[stage];
     for (const { stage, reason, trace } of plan.filter(isSettled))
       this.#succeed(this.#stages.get(stage)!, "fresh", reason, trace!);
     const rest = plan.filter((planned) => !isSettled(planned));
-    if (rest.length > 1 && rest.some(({ decision }) => decision !== "restore"))
+    if (rest.length > 1 && rest.some(({ decision }) => decision === "run" || decision === "pending"))
       await this.#walk(rest.map(({ stage }) => stage));
     else
       for (const { stage } of rest)
