@@ -140,5 +140,5 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
   };
 }
 
-/** The disk cannot give the bytes back: the object is lost, and is made again. */
-const isReadFault = (error: unknown): boolean => errorCode(error) === "EIO";
+/** The disk cannot give the bytes back, or another process took the object away: it is lost, and is made again. */
+const isReadFault = (error: unknown): boolean => ["EIO", "ENOENT"].includes(errorCode(error) ?? "");

@@ -44,7 +44,10 @@ export async function gcCommand(app: App, options: GcOptions): Promise<ExitCode>
       app.err.write(`note: ${who}: what it makes looks like garbage until its end\n`);
     }
     const plan = findGarbage({ files, layout, runs: opened.runs }, limits, Date.parse(clock.date()));
-    if (!options.dryRun) removeGarbage(files, plan.garbage);
+    if (!options.dryRun) {
+      removeGarbage(files, plan.garbage);
+      opened.workspace.memo.forgetLost();
+    }
     const { freedBytes, storeBytes, moreBytes } = plan;
     const kinds = GARBAGE_KINDS.flatMap((kind) => {
       const sizes = plan.garbage.filter((one) => one.kind === kind).map(({ sizeBytes }) => sizeBytes);

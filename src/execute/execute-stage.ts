@@ -150,6 +150,15 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
         ),
         isFinal: true,
       };
+    const spoilt = await findSpoilt(workspace, stage, request.inputs);
+    if (spoilt !== undefined)
+      return {
+        ...failed(
+          `input ${spoilt} was changed in the store while the stage ran, so its result cannot be kept`,
+          "a stage only reads its inputs, and writes to its outputs; what was spoilt is made again in the next run",
+        ),
+        isFinal: true,
+      };
     for (const folder of Object.values(outputs)) ownFiles(files, layout, folder);
     const staged =
       command === undefined
@@ -192,6 +201,24 @@ function findMoved({ files }: Workspace, watched: ReadonlyMap<string, FileStat>)
   for (const [path, before] of watched) {
     const after = files.stat(path);
     if (after === undefined || !sameStat(before, after)) return path;
+  }
+  return undefined;
+}
+
+/**
+ * Port of an input whose object in the store is not what it was: root can write into a file that is read-only, and
+ * anybody can change the mode of what is theirs. What was spoilt is in quarantine then.
+ */
+async function findSpoilt(
+  { artifacts }: Workspace,
+  { inputs: sources }: PipelineStage,
+  inputs: Readonly<Record<string, ArtifactPaths>>,
+): Promise<string | undefined> {
+  for (const [port, { digest, references }] of Object.entries(inputs)) {
+    const from = sources[port]?.from;
+    // Files of the user's are watched for themselves.
+    const read = from === "path" ? [] : from === "instances" ? Object.values(references) : [{ digest }];
+    for (const artifact of read) if ((await artifacts.inspect(artifact.digest)) !== undefined) return port;
   }
   return undefined;
 }

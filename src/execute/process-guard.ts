@@ -5,7 +5,7 @@
  */
 import { descendantsOf, killTree, processIdentity } from "../platform/process-tree.ts";
 import type { FailureRecord } from "../record.ts";
-import type { Clock } from "./workspace.ts";
+import type { Clock } from "./clock.ts";
 
 export interface ProcessGuardOptions {
   /** Of a process that leads its own group. */

@@ -7,9 +7,9 @@ import { constants } from "node:os";
 import { killTree, stopTree } from "../platform/process-tree.ts";
 import type { FailureRecord } from "../record.ts";
 import { catchOutput } from "./caught-output.ts";
+import type { Clock } from "./clock.ts";
 import { guardProcess } from "./process-guard.ts";
 import type { StageResult } from "./stage-process.ts";
-import type { Clock } from "./workspace.ts";
 
 export interface ShellProcessOptions {
   /** The shell, its arguments, and last the script. */

@@ -4,8 +4,8 @@
  */
 import type { PipelineStage } from "../language/pipeline.ts";
 import type { FailureRecord } from "../record.ts";
+import type { Clock } from "./clock.ts";
 import type { ExecuteStageResult } from "./execute-stage.ts";
-import type { Clock } from "./workspace.ts";
 
 export interface AttemptOptions {
   readonly stage: Pick<PipelineStage, "execution">;

@@ -7,10 +7,10 @@ import type { ArtifactPaths } from "../cache/artifact-store.ts";
 import type { JsonValue } from "../json.ts";
 import { killTree } from "../platform/process-tree.ts";
 import type { FailureRecord } from "../record.ts";
+import type { Clock } from "./clock.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import { guardProcess } from "./process-guard.ts";
 import type { FromWorker, ToWorker, WorkerNews, WorkRequest } from "./worker-protocol.ts";
-import type { Clock } from "./workspace.ts";
 
 export type StageResult =
   | { readonly result: "done"; readonly peakMemoryBytes?: number }

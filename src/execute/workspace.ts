@@ -10,6 +10,7 @@ import type { StageCatalogue } from "../language/pipeline.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { LookRecorder } from "../platform/look-recorder.ts";
 import type { Machine } from "../platform/machine.ts";
+import type { Clock } from "./clock.ts";
 import type { EnginePort } from "./engine-port.ts";
 import type { StageProcessOptions, StageResult } from "./stage-process.ts";
 
@@ -38,13 +39,4 @@ export interface Workspace {
   readonly runWorker: (options: StageProcessOptions) => Promise<StageResult>;
   /** Version of this package. */
   readonly version: string;
-}
-
-export interface Clock {
-  /** Milliseconds that only go forward. */
-  nowMs(): number;
-  /** ISO 8601, UTC. */
-  date(): string;
-  /** Resolves after `ms`, or when `signal` is aborted. */
-  wait(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -203,3 +203,8 @@ export function isMissing(error: unknown): boolean {
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
+
+/** Whether the system said no, for whatever reason: `ENOSPC`, `EROFS` and the like, not Node's own `ERR_...`. */
+export function isRefusal(error: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test(errorCode(error) ?? "");
+}
