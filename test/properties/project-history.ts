@@ -1,0 +1,687 @@
+/**
+ * A project's life: edits of params, code, inputs, outputs and the store, runs that are killed, interrupted or disturbed,
+ * and after each the question whether all is as it must be:
+ *
+ *   - what is visible is what the model says, file by file, and at the end what a clean rebuild gives, byte by byte;
+ *   - exactly the stages whose fingerprint is new have run, and equal identities have equal fingerprints;
+ *   - every result that was announced is still in the store, and nothing is left of locks and half-done work.
+ *
+ * What a killed run had begun and not announced may be in the store or not; so may what lost an object. Those may run.
+ */
+import { basename, join } from "node:path";
+import { findGarbage, removeGarbage } from "../../src/cache/collect-garbage.ts";
+import { createRunStore } from "../../src/cache/run-store.ts";
+import { surveyStore } from "../../src/cache/survey-store.ts";
+import type { Trace } from "../../src/cache/trace-store.ts";
+import type { LastRun } from "../../src/execute/last-run.ts";
+import { digestBytes } from "../../src/identity/digest.ts";
+import type { StageRecord } from "../../src/record.ts";
+import { createRng, type Rng } from "../../src/rng.ts";
+import {
+  evaluate,
+  INPUT_FILES,
+  INPUT_PATHS,
+  type ModelProject,
+  type ModelResult,
+  type ModelSource,
+  PUPPET_OUTPUTS,
+  type PuppetOutput,
+  type PuppetType,
+} from "./model-project.ts";
+import { createPuppetTheatre } from "./puppet-stages.ts";
+import { ARTIFACTS, INPUTS, SimulatedProject, type SimulatedRun, VISIBLE } from "./simulated-project.ts";
+
+/** Numbers pick among what there is at that moment. */
+export type Edit =
+  | { readonly does: "setText" | "setNote" | "toggleFailure"; readonly stage: number; readonly value: number }
+  | { readonly does: "rewire"; readonly stage: number; readonly value: number }
+  | { readonly does: "editCode"; readonly type: PuppetType; readonly part: "salt" | "comment"; readonly value: number }
+  | { readonly does: "editInput" | "deleteInput" | "chmodInput"; readonly file: number; readonly value: number }
+  | { readonly does: "spoilOutput"; readonly how: SpoiledOutput; readonly pick: number }
+  | { readonly does: "spoilStore"; readonly how: SpoiledStore; readonly pick: number }
+  | { readonly does: "moveClock"; readonly hours: number }
+  | { readonly does: "collectGarbage"; readonly keepLast: number };
+
+export const SPOILED_OUTPUTS = [
+  "edit",
+  "editWithSameLength",
+  "delete",
+  "changeMode",
+  "becomeFolder",
+  "deleteStage",
+  "deleteAll",
+  "outputBecomesFile",
+] as const;
+export type SpoiledOutput = (typeof SPOILED_OUTPUTS)[number];
+export const SPOILED_OBJECTS = ["flipObject", "truncateObject", "deleteObject"] as const;
+export type SpoiledObject = (typeof SPOILED_OBJECTS)[number];
+export const SPOILED_STORE = [
+  ...SPOILED_OBJECTS,
+  "rotObject",
+  "flipTrace",
+  "deleteTrace",
+  "deleteMemo",
+  "truncateMemo",
+  "deleteLast",
+  "truncateLast",
+] as const;
+export type SpoiledStore = (typeof SPOILED_STORE)[number];
+
+/** How a run is disturbed. `when` (0 to 1) says at which part of the work that is expected. */
+export type Disturbance =
+  | { readonly by: "kill" | "powerLoss"; readonly when: number; readonly torn: number }
+  | { readonly by: "interrupt"; readonly when: number }
+  /** Another process runs the same pipeline; `kill`: one of them is killed. */
+  | { readonly by: "twin"; readonly kill: boolean; readonly when: number; readonly torn: number }
+  /** A file is edited while stages run, and set back where `restore`. */
+  | {
+      readonly by: "inputEdit";
+      readonly when: number;
+      readonly file: number;
+      readonly value: number;
+      readonly restore: boolean;
+    }
+  /** The store is spoilt while stages run. */
+  | { readonly by: "storeDamage"; readonly when: number; readonly how: SpoiledStore; readonly pick: number }
+  /** What is about to be copied out of the store rots at that moment. */
+  | { readonly by: "rot"; readonly when: number; readonly how: SpoiledObject; readonly pick: number };
+
+export interface RunStep {
+  readonly seed: number;
+  /** Between edits and runs. What is younger than the margin of the stat memo is not believed by it. */
+  readonly pauseMs: number;
+  readonly jobs: number;
+  readonly readLate: boolean;
+  readonly disturbance?: Disturbance;
+}
+
+export interface Step {
+  readonly edits: readonly Edit[];
+  readonly run: RunStep;
+  /** Between a run that was disturbed and the next one. */
+  readonly between: readonly Edit[];
+}
+
+export class Violation extends Error {}
+
+/** How often the disk is changed: about so often by a run, and by each stage that is executed. */
+const CHANGES_PER_RUN = 30;
+const CHANGES_PER_STAGE = 50;
+const COPIES_PER_STAGE = 3;
+
+export class ProjectHistory {
+  readonly #project = new SimulatedProject();
+  readonly #model: ModelProject;
+  /** What the model gives, until it is changed. */
+  #result: ModelResult | undefined;
+  /** Fingerprints whose trace is in the store, with all that it names. */
+  readonly #known = new Set<string>();
+  /** Those of which that may be so. */
+  readonly #uncertain = new Set<string>();
+  readonly #fingerprintOf = new Map<string, string>();
+  readonly #identityOf = new Map<string, string>();
+  /** Identities that a run had begun to execute which did not come to its end. */
+  readonly #begun = new Set<string>();
+  /** Objects that went bad without anybody's doing: no time of theirs tells. They are found when they are needed. */
+  readonly #rotten = new Set<string>();
+  /** Whether somebody died who may have left a lock. */
+  #killed = false;
+
+  constructor({ stages, code, files }: ModelProject) {
+    this.#model = { stages: [...stages], code: { ...code }, files: new Map(files) };
+    this.#project.lay(this.#model);
+  }
+
+  async step({ edits, run, between }: Step): Promise<void> {
+    this.#applyAll(edits, run);
+    if (run.disturbance !== undefined) {
+      await this.#disturbed(run, run.disturbance);
+      this.#applyAll(between, run);
+    }
+    await this.#undisturbed({ ...run, seed: run.seed + 1 });
+    await this.#idle(run);
+  }
+
+  #applyAll(edits: readonly Edit[], { pauseMs }: RunStep): void {
+    for (const edit of edits) {
+      this.#project.disk.advance(pauseMs);
+      this.#apply(edit);
+    }
+  }
+
+  /** What is visible, to the last byte and mode. */
+  visible(): Readonly<Record<string, string>> {
+    return visibleOf(this.#project, this.#model);
+  }
+
+  async cleanRebuild(): Promise<Readonly<Record<string, string>>> {
+    const clean = new SimulatedProject();
+    clean.lay(this.#model);
+    const theatre = createPuppetTheatre({ seed: 0, readLate: false });
+    await theatre.perform(clean.run(this.#model, { theatre, jobs: 1 }));
+    return visibleOf(clean, this.#model);
+  }
+
+  async #undisturbed({ seed, jobs, readLate, pauseMs }: RunStep): Promise<void> {
+    this.#project.disk.advance(pauseMs);
+    const theatre = createPuppetTheatre({ seed, readLate });
+    const { records, waitedFor, pid } = await theatre.perform(this.#project.run(this.#model, { theatre, jobs }));
+    const dead = waitedFor.find((holder) => holder !== pid && holder !== 0);
+    if (dead !== undefined) throw new Violation(`it waited for the lock of process ${dead}, which is gone`);
+    this.#check([records!], theatre.executed);
+  }
+
+  /** Nothing has changed: only what fails runs again. */
+  async #idle({ seed, jobs, readLate, pauseMs }: RunStep): Promise<void> {
+    this.#project.disk.advance(pauseMs);
+    const theatre = createPuppetTheatre({ seed, readLate });
+    const { records } = await theatre.perform(this.#project.run(this.#model, { theatre, jobs }));
+    const { values } = this.#evaluated();
+    for (const { stage, outcome, reason } of records!)
+      if (values.get(stage) !== undefined && outcome !== "fresh")
+        throw new Violation(`${stage} is ${outcome} in a run that has nothing to do: ${reason}`);
+    this.#check([records!], theatre.executed);
+  }
+
+  async #disturbed(run: RunStep, disturbance: Disturbance): Promise<void> {
+    const { jobs, readLate, seed } = run;
+    const work = this.#expectedWork();
+    const stop = new AbortController();
+    const at = Math.floor(disturbance.when * (work + 1));
+    let isDisturbed = false;
+    let setBack: (() => void) | undefined;
+    const beforeEnd = (count: number, reads: readonly string[]): void => {
+      if (disturbance.by === "interrupt" && count === at) {
+        isDisturbed = true;
+        stop.abort();
+      }
+      if (disturbance.by === "storeDamage" && count === at) {
+        isDisturbed = true;
+        this.#spoilStoreOfStage(disturbance, reads);
+      }
+      if (count === at + 1) {
+        setBack?.();
+        setBack = undefined;
+      }
+      if (disturbance.by !== "inputEdit" || count !== at) return;
+      isDisturbed = true;
+      setBack = this.#editWhileRunning(disturbance);
+    };
+    const theatre = createPuppetTheatre({ seed, readLate, beforeEnd });
+    let copies = 0;
+    const beforeCopy = (from: string): void => {
+      if (disturbance.by !== "rot" || copies++ !== Math.floor(disturbance.when * COPIES_PER_STAGE * (work + 1))) return;
+      isDisturbed = true;
+      this.#spoilObject(from, disturbance.how, createRng(disturbance.pick, "rot"));
+    };
+    const options = { theatre, jobs, signal: stop.signal, beforeCopy };
+    const death =
+      disturbance.by === "kill" || disturbance.by === "powerLoss" || (disturbance.by === "twin" && disturbance.kill)
+        ? {
+            atChange: 1 + Math.floor(disturbance.when * (CHANGES_PER_RUN + CHANGES_PER_STAGE * work)),
+            torn: disturbance.torn,
+          }
+        : undefined;
+    const runs = [this.#project.run(this.#model, death === undefined ? options : { ...options, death })];
+    if (disturbance.by === "twin") runs.push(this.#project.run(this.#model, options));
+    const ended = await theatre.perform(Promise.all(runs));
+    setBack?.();
+    if (disturbance.by === "powerLoss" && ended[0]!.records === undefined) {
+      const rng = createRng(seed, "loss of power");
+      this.#project.disk.losePower(() => rng.uniform());
+    }
+    const isKilled = ended.some(({ records }) => records === undefined);
+    if (isKilled) this.#killed = true;
+    // What comes after the run's end disturbs nothing.
+    if (isKilled || isDisturbed) {
+      const isStoreSound = disturbance.by !== "storeDamage" && disturbance.by !== "rot";
+      this.#learn(ended, theatre.executed, isStoreSound);
+    } else
+      this.#check(
+        ended.map(({ records }) => records!),
+        theatre.executed,
+      );
+  }
+
+  /** Gives how to set it back, where it is to be. */
+  #editWhileRunning({ file, value, restore }: Disturbance & { readonly by: "inputEdit" }): (() => void) | undefined {
+    const { disk } = this.#project;
+    const path = INPUT_FILES[file % INPUT_FILES.length]!;
+    const before = this.#model.files.get(path);
+    if (before === undefined) return undefined;
+    const edit = (text: string): void => {
+      disk.advance(5);
+      disk.write(join(INPUTS, path), text);
+    };
+    edit(`text ${value}`);
+    if (restore) return () => edit(before.text);
+    this.#model.files.set(path, { ...before, text: `text ${value}` });
+    this.#result = undefined;
+    return undefined;
+  }
+
+  /** Where it is an object, one that the stage is reading. */
+  #spoilStoreOfStage(
+    { how, pick: drawn }: Disturbance & { readonly by: "storeDamage" },
+    reads: readonly string[],
+  ): void {
+    const rng = createRng(drawn, "store");
+    const read = pick(rng, reads);
+    if (read !== undefined && isObjectDamage(how)) this.#spoilObject(read, how, rng);
+    else this.#spoilStore(how, rng);
+  }
+
+  /** Of a run that did not come to its end as it should: what it announced is done, what it had begun may be. */
+  #learn(runs: readonly SimulatedRun[], executed: readonly string[], isStoreSound: boolean): void {
+    for (const { outcome, fingerprint } of runs.flatMap(({ finished }) => finished)) {
+      if (fingerprint === undefined || !isDone(outcome)) continue;
+      if (isStoreSound) {
+        this.#known.add(fingerprint);
+        this.#uncertain.delete(fingerprint);
+      } else if (!this.#known.has(fingerprint)) this.#uncertain.add(fingerprint);
+    }
+    this.#doubtRotten();
+    // Which key a stage had that did not end is not known here: it may be any that it has from now on.
+    const { identities } = this.#evaluated();
+    for (const name of executed) {
+      const identity = identities.get(name);
+      if (identity !== undefined) this.#begun.add(identity);
+    }
+  }
+
+  /** `runs` came to their end, all of the same pipeline. */
+  #check(runs: readonly (readonly StageRecord[])[], executed: readonly string[]): void {
+    const { values, identities } = this.#evaluated();
+    const fingerprints = new Map<string, string>();
+    for (const record of runs.flat()) {
+      const { stage, outcome, fingerprint, failure } = record;
+      const source = this.#model.stages.find(({ name }) => name === stage)!;
+      const identity = identities.get(stage);
+      const expected = values.get(stage) !== undefined ? "done" : identity === undefined ? "not run" : "failed";
+      const actual = isDone(outcome) ? "done" : outcome === "failed" && identity !== undefined ? "failed" : "not run";
+      if (actual !== expected)
+        throw new Violation(
+          `${stage} (${source.type}) is ${outcome} instead of ${expected}: ${failure?.message ?? record.reason}`,
+        );
+      if (identity === undefined || fingerprint === undefined) continue;
+      this.#matchFingerprint(stage, identity, fingerprint);
+      fingerprints.set(stage, fingerprint);
+      if (this.#begun.delete(identity)) if (!this.#known.has(fingerprint)) this.#uncertain.add(fingerprint);
+    }
+    this.#checkExecuted(runs[0]!, executed, fingerprints, runs.length);
+    for (const { outcome, fingerprint } of runs.flat())
+      if (fingerprint !== undefined && isDone(outcome)) {
+        this.#known.add(fingerprint);
+        this.#uncertain.delete(fingerprint);
+      }
+    this.#doubtRotten();
+    this.#checkVisible();
+    this.#checkStore();
+  }
+
+  #matchFingerprint(stage: string, identity: string, fingerprint: string): void {
+    const before = this.#fingerprintOf.get(identity) ?? fingerprint;
+    if (before !== fingerprint)
+      throw new Violation(`${stage} has another fingerprint than before with the same identity`);
+    const other = this.#identityOf.get(fingerprint) ?? identity;
+    if (other !== identity) throw new Violation(`${stage} has the fingerprint of a stage that is not the same`);
+    this.#fingerprintOf.set(identity, fingerprint);
+    this.#identityOf.set(fingerprint, identity);
+  }
+
+  #checkExecuted(
+    records: readonly StageRecord[],
+    executed: readonly string[],
+    fingerprints: ReadonlyMap<string, string>,
+    processes: number,
+  ): void {
+    const counts = new Map<string, number>();
+    for (const stage of executed) {
+      const fingerprint = fingerprints.get(stage);
+      if (fingerprint === undefined) throw new Violation(`${stage} was executed and has no fingerprint`);
+      counts.set(fingerprint, (counts.get(fingerprint) ?? 0) + 1);
+    }
+    for (const { stage, outcome, fingerprint, reason } of records) {
+      if (fingerprint === undefined) continue;
+      const count = counts.get(fingerprint) ?? 0;
+      const who = `${stage} (${fingerprint.slice(0, 8)}, ${reason})`;
+      if (outcome === "failed") {
+        const same = records.filter((record) => record.fingerprint === fingerprint).length;
+        if (count !== same * processes) throw new Violation(`${who} fails and was executed ${count} times`);
+        continue;
+      }
+      if (this.#uncertain.has(fingerprint)) continue;
+      const expected = this.#known.has(fingerprint) ? 0 : 1;
+      if (count !== expected)
+        throw new Violation(
+          `${who} was executed ${count} times instead of ${expected}: its fingerprint is ${expected === 1 ? "new" : "not new"}`,
+        );
+    }
+  }
+
+  #checkVisible(): void {
+    const { values } = this.#evaluated();
+    for (const [stage, outputs] of values) {
+      if (outputs === undefined) continue;
+      for (const output of PUPPET_OUTPUTS) {
+        const expected = [...outputs[output].files].map(
+          ([path, { text, executable }]) => `${path} ${executable} ${text}`,
+        );
+        const actual = this.#project.disk
+          .filesIn(join(VISIBLE, stage, output))
+          .filter(([path]) => path !== "references.json")
+          .map(([path, node]) => `${path} ${node.executable} ${new TextDecoder().decode(node.bytes)}`);
+        if (expected.toSorted().join("\n") !== actual.toSorted().join("\n"))
+          throw new Violation(
+            `${stage}/${output} is not what it must be:\n${actual.join("\n")}\ninstead of\n${expected.join("\n")}`,
+          );
+      }
+    }
+  }
+
+  #checkStore(): void {
+    const { disk } = this.#project;
+    const store = `${ARTIFACTS}/.store`;
+    for (const folder of this.#killed ? ["tmp"] : ["leases", "locks", "tmp"]) {
+      const left = disk.list(join(store, folder));
+      if (left.length > 0) throw new Violation(`${folder}/ still holds ${left.join(", ")}`);
+    }
+    const { traces, reach } = this.#survey();
+    const isSound = this.#soundness();
+    for (const fingerprint of this.#known) {
+      const digests = traces.get(fingerprint);
+      if (digests === undefined) throw new Violation(`the trace of ${fingerprint.slice(0, 8)} is lost`);
+      for (const object of reach(digests))
+        if (!isSound(object))
+          throw new Violation(`object ${object.slice(0, 12)} of ${fingerprint.slice(0, 8)} is lost`);
+    }
+  }
+
+  /** The traces that can be believed, by fingerprint with the digests of their outputs, and the objects behind those. */
+  #survey() {
+    const { files, layout } = this.#project.openStore();
+    const survey = surveyStore({ files, layout, runs: createRunStore({ files, layout }) });
+    const traces = new Map<string, string[]>();
+    for (const [path, { bytes }] of this.#project.disk.filesIn(`${ARTIFACTS}/.store/traces`)) {
+      if (!digestBytes(bytes).startsWith(basename(path, ".json"))) continue;
+      const { fingerprint, outputs } = JSON.parse(new TextDecoder().decode(bytes)) as Trace;
+      const digests = Object.values(outputs).map(({ digest }) => digest);
+      traces.set(fingerprint, [...(traces.get(fingerprint) ?? []), ...digests]);
+    }
+    return {
+      traces,
+      reach(digests: readonly string[]): readonly string[] {
+        const reached = new Set<string>();
+        for (const digest of digests) survey.reach(digest, reached);
+        return [...reached].filter((one) => !one.startsWith("artifact "));
+      },
+    };
+  }
+
+  /** For as long as nothing changes on the disk. */
+  #soundness() {
+    const known = new Map<string, boolean>();
+    return (digest: string): boolean => {
+      const sound = known.get(digest) ?? this.#isSound(digest);
+      known.set(digest, sound);
+      return sound;
+    };
+  }
+
+  #isSound(digest: string): boolean {
+    const path = join(ARTIFACTS, ".store/objects", digest.slice(0, 2), digest);
+    const { disk } = this.#project;
+    return disk.stat(path) !== undefined && digestBytes(disk.read(path)) === digest;
+  }
+
+  /** How many stages will be executed at least, as far as the model can tell. */
+  #expectedWork(): number {
+    const { identities } = this.#evaluated();
+    const isNew = (identity: string | undefined) =>
+      identity !== undefined && !this.#known.has(this.#fingerprintOf.get(identity) ?? "");
+    return [...identities.values()].filter(isNew).length;
+  }
+
+  #evaluated(): ModelResult {
+    this.#result ??= evaluate(this.#model);
+    return this.#result;
+  }
+
+  #apply(edit: Edit): void {
+    const model = this.#model;
+    this.#result = undefined;
+    const change = (index: number, edited: (stage: ModelProject["stages"][number], at: number) => object): void => {
+      const at = index % model.stages.length;
+      model.stages[at] = { ...model.stages[at]!, ...edited(model.stages[at]!, at) };
+    };
+    switch (edit.does) {
+      case "setText":
+        change(edit.stage, () => ({ text: "xyz"[edit.value % 3] }));
+        return;
+      case "setNote":
+        change(edit.stage, () => ({ note: edit.value }));
+        return;
+      case "toggleFailure":
+        change(edit.stage, ({ fails }) => ({ fails: !fails }));
+        return;
+      case "rewire":
+        change(edit.stage, ({ inputs }, at) => ({
+          inputs: { ...inputs, [`p${edit.value % 3}`]: pickSource(model, at, edit.value) },
+        }));
+        return;
+      case "editCode":
+        model.code[edit.type] = { ...model.code[edit.type], [edit.part]: `${edit.part}${edit.value}` };
+        this.#project.lay(model);
+        return;
+      case "editInput":
+      case "deleteInput":
+      case "chmodInput": {
+        const path = INPUT_FILES[edit.file % INPUT_FILES.length]!;
+        const before = model.files.get(path) ?? { text: "", executable: false };
+        if (edit.does === "deleteInput") model.files.delete(path);
+        else if (edit.does === "chmodInput") model.files.set(path, { ...before, executable: !before.executable });
+        else model.files.set(path, { ...before, text: `text ${edit.value}` });
+        this.#project.lay(model);
+        return;
+      }
+      case "spoilOutput":
+        this.#spoilOutput(edit.how, createRng(edit.pick, "output"));
+        return;
+      case "spoilStore":
+        this.#spoilStore(edit.how, createRng(edit.pick, "store"));
+        return;
+      case "moveClock":
+        this.#project.disk.advance(edit.hours * 3_600_000);
+        return;
+      case "collectGarbage":
+        this.#collectGarbage(edit.keepLast);
+        return;
+    }
+  }
+
+  #spoilOutput(how: SpoiledOutput, rng: Rng): void {
+    const { disk } = this.#project;
+    const [path, node] = pick(rng, disk.filesIn(VISIBLE)) ?? [];
+    if (path === undefined || node === undefined) return;
+    const full = join(VISIBLE, path);
+    const stage = join(VISIBLE, path.split("/")[0]!);
+    switch (how) {
+      case "edit":
+        disk.write(full, "edited by hand");
+        return;
+      case "editWithSameLength":
+        disk.write(full, flipped(node.bytes, rng));
+        return;
+      case "delete":
+        disk.remove(full);
+        return;
+      case "changeMode":
+        disk.setMode(full, node.executable ? "writable" : "writable-executable");
+        return;
+      case "becomeFolder":
+        disk.remove(full);
+        disk.makeFolder(full);
+        disk.write(join(full, "inside"), "");
+        return;
+      case "deleteStage":
+        disk.remove(stage);
+        return;
+      case "deleteAll":
+        disk.remove(VISIBLE);
+        return;
+      case "outputBecomesFile": {
+        const output = join(stage, path.split("/")[1] as PuppetOutput);
+        disk.remove(output);
+        disk.write(output, "a file");
+        return;
+      }
+    }
+  }
+
+  #spoilStore(how: SpoiledStore, rng: Rng): void {
+    const { disk } = this.#project;
+    const store = `${ARTIFACTS}/.store`;
+    switch (how) {
+      case "flipObject":
+      case "truncateObject":
+      case "deleteObject":
+      case "rotObject": {
+        const [path] = pick(rng, disk.filesIn(join(store, "objects"))) ?? [];
+        if (path !== undefined) this.#spoilObject(join(store, "objects", path), how, rng);
+        return;
+      }
+      case "flipTrace":
+      case "deleteTrace": {
+        const [path, node] = pick(rng, disk.filesIn(join(store, "traces"))) ?? [];
+        if (path === undefined || node === undefined) return;
+        const full = join(store, "traces", path);
+        if (how === "deleteTrace") disk.remove(full);
+        else disk.write(full, flipped(node.bytes, rng));
+        this.#forgetTraces();
+        return;
+      }
+      case "deleteMemo":
+      case "truncateMemo":
+      case "deleteLast":
+      case "truncateLast": {
+        const folder = join(store, how.endsWith("Memo") ? "memo" : "last");
+        for (const [path, { bytes }] of disk.filesIn(folder)) {
+          if (how.startsWith("delete")) disk.remove(join(folder, path));
+          else disk.write(join(folder, path), bytes.slice(0, bytes.length >> 1));
+        }
+        return;
+      }
+    }
+  }
+
+  #spoilObject(path: string, how: SpoiledObject | "rotObject", rng: Rng): void {
+    const { disk } = this.#project;
+    this.#doubt(basename(path));
+    const bytes = disk.read(path);
+    if (how === "rotObject") {
+      this.#rotten.add(basename(path));
+      disk.rot(path, flipped(bytes, rng));
+    } else if (how === "deleteObject") disk.remove(path);
+    else disk.write(path, how === "flipObject" ? flipped(bytes, rng) : bytes.slice(0, bytes.length >> 1));
+  }
+
+  #doubtRotten(): void {
+    for (const object of this.#rotten)
+      if (this.#isSound(object)) this.#rotten.delete(object);
+      else this.#doubt(object);
+  }
+
+  /** Whatever names the object may run again: which of several stages makes it again is open. */
+  #doubt(object: string): void {
+    const { traces, reach } = this.#survey();
+    for (const [fingerprint, digests] of traces)
+      if (reach(digests).includes(object) && this.#known.delete(fingerprint)) this.#uncertain.add(fingerprint);
+  }
+
+  /** What has no trace any more that can be believed is new. */
+  #forgetTraces(): void {
+    const { traces } = this.#survey();
+    for (const set of [this.#known, this.#uncertain])
+      for (const fingerprint of set) if (!traces.has(fingerprint)) set.delete(fingerprint);
+  }
+
+  /** Of every stage's last success, as far as the store remembers. */
+  #lastFingerprints(): readonly string[] {
+    try {
+      const text = this.#project.disk.readText(`${ARTIFACTS}/.store/last/puppets.json`) ?? "{}";
+      return Object.values((JSON.parse(text) as Partial<LastRun>).stages ?? {});
+    } catch {
+      return [];
+    }
+  }
+
+  /** False where a lock does not say whose it is. Nobody runs, so that no other may be held. */
+  #dropDeadLocks(): boolean {
+    const { disk } = this.#project;
+    const store = `${ARTIFACTS}/.store`;
+    const locks = ["locks", "leases"].flatMap((folder) =>
+      disk.list(join(store, folder)).map((name) => join(store, folder, name)),
+    );
+    const isWhole = (path: string) => disk.readText(path)?.endsWith("}") === true;
+    if (!locks.every(isWhole)) return false;
+    for (const path of locks) disk.remove(path);
+    return true;
+  }
+
+  #collectGarbage(keepLast: number): void {
+    const opened = this.#project.openStore();
+    const { files } = opened;
+    const store = { ...opened, runs: createRunStore(opened) };
+    const nowMs = Number(this.#project.disk.nowNs / 1_000_000n);
+    // As `pipe gc` does: where a lock was cut short a moment ago, nothing is collected.
+    if (!this.#dropDeadLocks()) return;
+    this.#killed = false;
+    const kept = this.#lastFingerprints().filter((fingerprint) => this.#known.has(fingerprint));
+    removeGarbage(files, findGarbage(store, { keepLast }, nowMs).garbage);
+    this.#forgetTraces();
+    for (const fingerprint of kept)
+      if (!this.#known.has(fingerprint))
+        throw new Violation(`garbage collection took ${fingerprint.slice(0, 8)}, which the last run had`);
+    this.#checkStore();
+  }
+}
+
+export function pickSource(model: Pick<ModelProject, "stages">, at: number, value: number): ModelSource {
+  if (at === 0 || value % 4 === 0) return { path: INPUT_PATHS[value % INPUT_PATHS.length]! };
+  // Mostly from near by: long chains, and diamonds.
+  const back = 1 + ((value >> 2) % Math.min(at, 6));
+  return { stage: model.stages[at - back]!.name, output: value % 5 === 0 ? "side" : "out" };
+}
+
+/** Of the stages that succeed: of another one what it made last is still there. */
+function visibleOf({ disk }: SimulatedProject, model: ModelProject): Readonly<Record<string, string>> {
+  const done = [...evaluate(model).values].flatMap(([name, outputs]) => (outputs === undefined ? [] : [name]));
+  return Object.fromEntries(
+    done.flatMap((name) =>
+      disk
+        .filesIn(join(VISIBLE, name))
+        .map(([path, { bytes, executable }]) => [
+          `${name}/${path}`,
+          `${executable} ${new TextDecoder().decode(bytes)}`,
+        ]),
+    ),
+  );
+}
+
+function isObjectDamage(how: SpoiledStore): how is SpoiledObject {
+  return (SPOILED_OBJECTS as readonly string[]).includes(how);
+}
+
+function isDone(outcome: string): boolean {
+  return outcome === "ran" || outcome === "fresh" || outcome === "restored";
+}
+
+function pick<T>(rng: Rng, values: readonly T[]): T | undefined {
+  return values[Math.floor(rng.uniform() * values.length)];
+}
+
+function flipped(bytes: Uint8Array, rng: Rng): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  if (copy.length > 0) copy[Math.floor(rng.uniform() * copy.length)]! ^= 1 << Math.floor(rng.uniform() * 8);
+  return copy;
+}
