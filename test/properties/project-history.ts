@@ -7,14 +7,12 @@
  *   - every result that was announced is still in the store, and nothing is left of locks and half-done work.
  *
  * What a killed run had begun and not announced may be in the store or not; so may what lost an object. Those may run.
+ * Longer than most files because what is known of the project so far is the state of one class.
  */
 import { basename, join } from "node:path";
 import { findGarbage, removeGarbage } from "../../src/cache/collect-garbage.ts";
 import { createRunStore } from "../../src/cache/run-store.ts";
-import { surveyStore } from "../../src/cache/survey-store.ts";
-import type { Trace } from "../../src/cache/trace-store.ts";
 import type { LastRun } from "../../src/execute/last-run.ts";
-import { digestBytes } from "../../src/identity/digest.ts";
 import type { StageRecord } from "../../src/record.ts";
 import { createRng, type Rng } from "../../src/rng.ts";
 import {
@@ -25,82 +23,20 @@ import {
   type ModelResult,
   type ModelSource,
   PUPPET_OUTPUTS,
-  type PuppetOutput,
-  type PuppetType,
 } from "./model-project.ts";
+import {
+  type Disturbance,
+  type Edit,
+  isObjectDamage,
+  type RunStep,
+  type SpoiledObject,
+  type SpoiledStore,
+  type Step,
+} from "./project-events.ts";
 import { createPuppetTheatre } from "./puppet-stages.ts";
-import { ARTIFACTS, INPUTS, SimulatedProject, type SimulatedRun, VISIBLE } from "./simulated-project.ts";
-
-/** Numbers pick among what there is at that moment. */
-export type Edit =
-  | { readonly does: "setText" | "setNote" | "toggleFailure"; readonly stage: number; readonly value: number }
-  | { readonly does: "rewire"; readonly stage: number; readonly value: number }
-  | { readonly does: "editCode"; readonly type: PuppetType; readonly part: "salt" | "comment"; readonly value: number }
-  | { readonly does: "editInput" | "deleteInput" | "chmodInput"; readonly file: number; readonly value: number }
-  | { readonly does: "spoilOutput"; readonly how: SpoiledOutput; readonly pick: number }
-  | { readonly does: "spoilStore"; readonly how: SpoiledStore; readonly pick: number }
-  | { readonly does: "moveClock"; readonly hours: number }
-  | { readonly does: "collectGarbage"; readonly keepLast: number };
-
-export const SPOILED_OUTPUTS = [
-  "edit",
-  "editWithSameLength",
-  "delete",
-  "changeMode",
-  "becomeFolder",
-  "deleteStage",
-  "deleteAll",
-  "outputBecomesFile",
-] as const;
-export type SpoiledOutput = (typeof SPOILED_OUTPUTS)[number];
-export const SPOILED_OBJECTS = ["flipObject", "truncateObject", "deleteObject"] as const;
-export type SpoiledObject = (typeof SPOILED_OBJECTS)[number];
-export const SPOILED_STORE = [
-  ...SPOILED_OBJECTS,
-  "rotObject",
-  "flipTrace",
-  "deleteTrace",
-  "deleteMemo",
-  "truncateMemo",
-  "deleteLast",
-  "truncateLast",
-] as const;
-export type SpoiledStore = (typeof SPOILED_STORE)[number];
-
-/** How a run is disturbed. `when` (0 to 1) says at which part of the work that is expected. */
-export type Disturbance =
-  | { readonly by: "kill" | "powerLoss"; readonly when: number; readonly torn: number }
-  | { readonly by: "interrupt"; readonly when: number }
-  /** Another process runs the same pipeline; `kill`: one of them is killed. */
-  | { readonly by: "twin"; readonly kill: boolean; readonly when: number; readonly torn: number }
-  /** A file is edited while stages run, and set back where `restore`. */
-  | {
-      readonly by: "inputEdit";
-      readonly when: number;
-      readonly file: number;
-      readonly value: number;
-      readonly restore: boolean;
-    }
-  /** The store is spoilt while stages run. */
-  | { readonly by: "storeDamage"; readonly when: number; readonly how: SpoiledStore; readonly pick: number }
-  /** What is about to be copied out of the store rots at that moment. */
-  | { readonly by: "rot"; readonly when: number; readonly how: SpoiledObject; readonly pick: number };
-
-export interface RunStep {
-  readonly seed: number;
-  /** Between edits and runs. What is younger than the margin of the stat memo is not believed by it. */
-  readonly pauseMs: number;
-  readonly jobs: number;
-  readonly readLate: boolean;
-  readonly disturbance?: Disturbance;
-}
-
-export interface Step {
-  readonly edits: readonly Edit[];
-  readonly run: RunStep;
-  /** Between a run that was disturbed and the next one. */
-  readonly between: readonly Edit[];
-}
+import { INPUTS, SimulatedProject, type SimulatedRun, VISIBLE } from "./simulated-project.ts";
+import { flipped, pick, spoilObject, spoilOutput } from "./spoil-disk.ts";
+import { auditStore, STORE } from "./store-audit.ts";
 
 export class Violation extends Error {}
 
@@ -381,13 +317,11 @@ export class ProjectHistory {
 
   #checkStore(): void {
     const { disk } = this.#project;
-    const store = `${ARTIFACTS}/.store`;
     for (const folder of this.#killed ? ["tmp"] : ["leases", "locks", "tmp"]) {
-      const left = disk.list(join(store, folder));
+      const left = disk.list(join(STORE, folder));
       if (left.length > 0) throw new Violation(`${folder}/ still holds ${left.join(", ")}`);
     }
-    const { traces, reach } = this.#survey();
-    const isSound = this.#soundness();
+    const { traces, reach, isSound } = auditStore(this.#project);
     for (const fingerprint of this.#known) {
       const digests = traces.get(fingerprint);
       if (digests === undefined) throw new Violation(`the trace of ${fingerprint.slice(0, 8)} is lost`);
@@ -395,43 +329,6 @@ export class ProjectHistory {
         if (!isSound(object))
           throw new Violation(`object ${object.slice(0, 12)} of ${fingerprint.slice(0, 8)} is lost`);
     }
-  }
-
-  /** The traces that can be believed, by fingerprint with the digests of their outputs, and the objects behind those. */
-  #survey() {
-    const { files, layout } = this.#project.openStore();
-    const survey = surveyStore({ files, layout, runs: createRunStore({ files, layout }) });
-    const traces = new Map<string, string[]>();
-    for (const [path, { bytes }] of this.#project.disk.filesIn(`${ARTIFACTS}/.store/traces`)) {
-      if (!digestBytes(bytes).startsWith(basename(path, ".json"))) continue;
-      const { fingerprint, outputs } = JSON.parse(new TextDecoder().decode(bytes)) as Trace;
-      const digests = Object.values(outputs).map(({ digest }) => digest);
-      traces.set(fingerprint, [...(traces.get(fingerprint) ?? []), ...digests]);
-    }
-    return {
-      traces,
-      reach(digests: readonly string[]): readonly string[] {
-        const reached = new Set<string>();
-        for (const digest of digests) survey.reach(digest, reached);
-        return [...reached].filter((one) => !one.startsWith("artifact "));
-      },
-    };
-  }
-
-  /** For as long as nothing changes on the disk. */
-  #soundness() {
-    const known = new Map<string, boolean>();
-    return (digest: string): boolean => {
-      const sound = known.get(digest) ?? this.#isSound(digest);
-      known.set(digest, sound);
-      return sound;
-    };
-  }
-
-  #isSound(digest: string): boolean {
-    const path = join(ARTIFACTS, ".store/objects", digest.slice(0, 2), digest);
-    const { disk } = this.#project;
-    return disk.stat(path) !== undefined && digestBytes(disk.read(path)) === digest;
   }
 
   /** How many stages will be executed at least, as far as the model can tell. */
@@ -485,7 +382,7 @@ export class ProjectHistory {
         return;
       }
       case "spoilOutput":
-        this.#spoilOutput(edit.how, createRng(edit.pick, "output"));
+        spoilOutput(this.#project.disk, edit.how, createRng(edit.pick, "output"));
         return;
       case "spoilStore":
         this.#spoilStore(edit.how, createRng(edit.pick, "store"));
@@ -499,62 +396,22 @@ export class ProjectHistory {
     }
   }
 
-  #spoilOutput(how: SpoiledOutput, rng: Rng): void {
-    const { disk } = this.#project;
-    const [path, node] = pick(rng, disk.filesIn(VISIBLE)) ?? [];
-    if (path === undefined || node === undefined) return;
-    const full = join(VISIBLE, path);
-    const stage = join(VISIBLE, path.split("/")[0]!);
-    switch (how) {
-      case "edit":
-        disk.write(full, "edited by hand");
-        return;
-      case "editWithSameLength":
-        disk.write(full, flipped(node.bytes, rng));
-        return;
-      case "delete":
-        disk.remove(full);
-        return;
-      case "changeMode":
-        disk.setMode(full, node.executable ? "writable" : "writable-executable");
-        return;
-      case "becomeFolder":
-        disk.remove(full);
-        disk.makeFolder(full);
-        disk.write(join(full, "inside"), "");
-        return;
-      case "deleteStage":
-        disk.remove(stage);
-        return;
-      case "deleteAll":
-        disk.remove(VISIBLE);
-        return;
-      case "outputBecomesFile": {
-        const output = join(stage, path.split("/")[1] as PuppetOutput);
-        disk.remove(output);
-        disk.write(output, "a file");
-        return;
-      }
-    }
-  }
-
   #spoilStore(how: SpoiledStore, rng: Rng): void {
     const { disk } = this.#project;
-    const store = `${ARTIFACTS}/.store`;
     switch (how) {
       case "flipObject":
       case "truncateObject":
       case "deleteObject":
       case "rotObject": {
-        const [path] = pick(rng, disk.filesIn(join(store, "objects"))) ?? [];
-        if (path !== undefined) this.#spoilObject(join(store, "objects", path), how, rng);
+        const [path] = pick(rng, disk.filesIn(join(STORE, "objects"))) ?? [];
+        if (path !== undefined) this.#spoilObject(join(STORE, "objects", path), how, rng);
         return;
       }
       case "flipTrace":
       case "deleteTrace": {
-        const [path, node] = pick(rng, disk.filesIn(join(store, "traces"))) ?? [];
+        const [path, node] = pick(rng, disk.filesIn(join(STORE, "traces"))) ?? [];
         if (path === undefined || node === undefined) return;
-        const full = join(store, "traces", path);
+        const full = join(STORE, "traces", path);
         if (how === "deleteTrace") disk.remove(full);
         else disk.write(full, flipped(node.bytes, rng));
         this.#forgetTraces();
@@ -564,7 +421,7 @@ export class ProjectHistory {
       case "truncateMemo":
       case "deleteLast":
       case "truncateLast": {
-        const folder = join(store, how.endsWith("Memo") ? "memo" : "last");
+        const folder = join(STORE, how.endsWith("Memo") ? "memo" : "last");
         for (const [path, { bytes }] of disk.filesIn(folder)) {
           if (how.startsWith("delete")) disk.remove(join(folder, path));
           else disk.write(join(folder, path), bytes.slice(0, bytes.length >> 1));
@@ -575,32 +432,29 @@ export class ProjectHistory {
   }
 
   #spoilObject(path: string, how: SpoiledObject | "rotObject", rng: Rng): void {
-    const { disk } = this.#project;
     this.#doubt(basename(path));
-    const bytes = disk.read(path);
-    if (how === "rotObject") {
-      this.#rotten.add(basename(path));
-      disk.rot(path, flipped(bytes, rng));
-    } else if (how === "deleteObject") disk.remove(path);
-    else disk.write(path, how === "flipObject" ? flipped(bytes, rng) : bytes.slice(0, bytes.length >> 1));
+    if (how === "rotObject") this.#rotten.add(basename(path));
+    spoilObject(this.#project.disk, path, how, rng);
   }
 
   #doubtRotten(): void {
+    if (this.#rotten.size === 0) return;
+    const { isSound } = auditStore(this.#project);
     for (const object of this.#rotten)
-      if (this.#isSound(object)) this.#rotten.delete(object);
+      if (isSound(object)) this.#rotten.delete(object);
       else this.#doubt(object);
   }
 
   /** Whatever names the object may run again: which of several stages makes it again is open. */
   #doubt(object: string): void {
-    const { traces, reach } = this.#survey();
+    const { traces, reach } = auditStore(this.#project);
     for (const [fingerprint, digests] of traces)
       if (reach(digests).includes(object) && this.#known.delete(fingerprint)) this.#uncertain.add(fingerprint);
   }
 
   /** What has no trace any more that can be believed is new. */
   #forgetTraces(): void {
-    const { traces } = this.#survey();
+    const { traces } = auditStore(this.#project);
     for (const set of [this.#known, this.#uncertain])
       for (const fingerprint of set) if (!traces.has(fingerprint)) set.delete(fingerprint);
   }
@@ -608,7 +462,7 @@ export class ProjectHistory {
   /** Of every stage's last success, as far as the store remembers. */
   #lastFingerprints(): readonly string[] {
     try {
-      const text = this.#project.disk.readText(`${ARTIFACTS}/.store/last/puppets.json`) ?? "{}";
+      const text = this.#project.disk.readText(`${STORE}/last/puppets.json`) ?? "{}";
       return Object.values((JSON.parse(text) as Partial<LastRun>).stages ?? {});
     } catch {
       return [];
@@ -618,9 +472,8 @@ export class ProjectHistory {
   /** False where a lock does not say whose it is. Nobody runs, so that no other may be held. */
   #dropDeadLocks(): boolean {
     const { disk } = this.#project;
-    const store = `${ARTIFACTS}/.store`;
     const locks = ["locks", "leases"].flatMap((folder) =>
-      disk.list(join(store, folder)).map((name) => join(store, folder, name)),
+      disk.list(join(STORE, folder)).map((name) => join(STORE, folder, name)),
     );
     const isWhole = (path: string) => disk.readText(path)?.endsWith("}") === true;
     if (!locks.every(isWhole)) return false;
@@ -668,20 +521,6 @@ function visibleOf({ disk }: SimulatedProject, model: ModelProject): Readonly<Re
   );
 }
 
-function isObjectDamage(how: SpoiledStore): how is SpoiledObject {
-  return (SPOILED_OBJECTS as readonly string[]).includes(how);
-}
-
 function isDone(outcome: string): boolean {
   return outcome === "ran" || outcome === "fresh" || outcome === "restored";
-}
-
-function pick<T>(rng: Rng, values: readonly T[]): T | undefined {
-  return values[Math.floor(rng.uniform() * values.length)];
-}
-
-function flipped(bytes: Uint8Array, rng: Rng): Uint8Array {
-  const copy = Uint8Array.from(bytes);
-  if (copy.length > 0) copy[Math.floor(rng.uniform() * copy.length)]! ^= 1 << Math.floor(rng.uniform() * 8);
-  return copy;
 }

@@ -11,13 +11,12 @@ import { type ModelProject, PUPPETS } from "./model-project.ts";
 import {
   type Disturbance,
   type Edit,
-  ProjectHistory,
-  pickSource,
   SPOILED_OBJECTS,
   SPOILED_OUTPUTS,
   SPOILED_STORE,
   type Step,
-} from "./project-history.ts";
+} from "./project-events.ts";
+import { ProjectHistory, pickSource } from "./project-history.ts";
 
 const number = fc.nat(1_000);
 /** Of equal probability; doubles of fast-check are mostly near 0. */
