@@ -12,7 +12,7 @@ import { bundlePipelineSchema } from "./pipeline-schema.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** Schemas that are not of a stage's settings. */
-const OTHERS = ["pipeline", "run", "key"];
+const OTHERS = ["pipeline", "run", "key", "lock"];
 
 const read = (path) => JSON.parse(readFileSync(join(root, path), "utf8"));
 const types = readdirSync(join(root, "schemas"))

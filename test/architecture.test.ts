@@ -163,7 +163,7 @@ describe("stages", () => {
       (name) => name.endsWith(".ts") && name !== "registry.ts",
     );
     expect(stageFiles.map((name) => name.replace(/\.ts$/, "")).sort()).toEqual(types);
-    const schemas = readdirSync(join(root, "schemas")).filter((name) => !/^(pipeline|run|key)\./.test(name));
+    const schemas = readdirSync(join(root, "schemas")).filter((name) => !/^(pipeline|run|key|lock)\./.test(name));
     expect(schemas.map((name) => name.replace(/\.schema\.json$/, "")).sort()).toEqual(types);
   });
 

@@ -147,7 +147,7 @@ describe("the language's own document", () => {
 });
 
 describe("schemas", () => {
-  test.each([...registry.keys(), "pipeline", "run", "key"])("every example in that of %s is one", (name) => {
+  test.each([...registry.keys(), "pipeline", "run", "key", "lock"])("every example in that of %s is one", (name) => {
     const schema = readJson(`schemas/${name}.schema.json`);
     const ajv = new Ajv({ strict: false, allErrors: true });
     const wrong: string[] = [];

@@ -1,6 +1,5 @@
 /** `pipe check`: everything that can be known to be wrong with pipelines before a run, for people and for editors. */
 import { dirname, relative, resolve } from "node:path";
-import { type Diagnostic, diagnose } from "../diagnostics/diagnostic.ts";
 import { type PlacedDiagnostic, placeDiagnostics } from "../diagnostics/place-diagnostic.ts";
 import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
 import type { Pipeline } from "../language/pipeline.ts";
@@ -8,15 +7,22 @@ import { type App, type ExitCode, UsageError } from "./app.ts";
 import { loadPipelineText } from "./load-pipeline-text.ts";
 import { findArtifactsFolder, findPipelineFile, pipelineFiles } from "./open-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
+import { findUnsupported } from "./unsupported-settings.ts";
 
 export interface CheckOptions extends PipelineOptions {
   readonly json: boolean;
+  /** Whether what is locked still follows. */
+  readonly frozen: boolean;
 }
 
 export async function checkCommand(app: App, words: readonly string[], options: CheckOptions): Promise<ExitCode> {
   const files = words.length === 0 ? pipelineFiles(app) : words.map((word) => named(app, word));
   if (files.length === 0)
     throw new UsageError("there is no pipeline here", "name a pipeline file, or start one with: pipe init");
+  if (options.frozen) {
+    const { checkFrozen } = await import("./check-frozen.ts");
+    return checkFrozen(app, [...new Set(files)], options, words.length > 0);
+  }
   const placed = new Map<string, PlacedDiagnostic>();
   for (const file of new Set(files)) {
     const { diagnostics, texts, pipeline } = await checkFile(app, file, options);
@@ -52,19 +58,6 @@ async function checkFile(app: App, file: string, options: PipelineOptions) {
     texts,
     ...(unsupported.length > 0 ? {} : { pipeline }),
   };
-}
-
-/** Settings that the engine which a stage names does not have. What `auto` chooses is a matter of the machine. */
-function findUnsupported(app: App, { stages }: Pipeline): readonly Diagnostic[] {
-  const found = new Map<string, Diagnostic>();
-  for (const { engine, spans } of stages) {
-    if (engine === undefined || engine.name === "auto") continue;
-    const resolved = app.engines.resolve(engine);
-    if (!("problem" in resolved) || resolved.setting === undefined) continue;
-    const span = spans.engineSettings?.[resolved.setting] ?? spans.engine ?? spans.name;
-    found.set(JSON.stringify(span), diagnose("language/unsupported-on-engine", resolved, span));
-  }
-  return [...found.values()];
 }
 
 function countOf({ stages }: Pipeline): string {

@@ -25,6 +25,7 @@ export async function loadPipelineText(
   source: PipelineSource,
   options: PipelineOptions,
   artifactsFolder: string,
+  exists = (path: string) => app.files.stat(path) !== undefined,
 ): Promise<LoadedText> {
   const parsed = parsePipeline(source, {
     profiles: options.profile,
@@ -38,7 +39,7 @@ export async function loadPipelineText(
   const checkOptions = {
     exists: (path: string) => {
       paths.add(path);
-      return app.files.stat(path) !== undefined;
+      return exists(path);
     },
     environment: environment.values,
     stageProblems: new Map([...userStages.problems].map(([path, problem]) => [path, showPlace(app, problem)])),

@@ -48,6 +48,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     )
     .option("-n, --dry-run", "show the plan, and run nothing")
     .option("--name <name>", "what to call the run: for pipe diff, pipe why --run and the list of runs")
+    .option("--frozen", "refuse to change the pipeline's lock: run only what comes to what is locked")
     .addHelpText(
       "after",
       examples([
@@ -67,6 +68,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
           ...(options.name === undefined ? {} : { name: options.name as string }),
           force: options.force ?? [],
           dryRun: flag(options.dryRun),
+          frozen: flag(options.frozen),
         }),
       );
     });
@@ -75,11 +77,12 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     .addHelpText("after", examples(["pipe watch resnet34 --profile quick", "pipe watch resnet34 --until evaluate"]))
     .action(async (words: string[], options) => {
       const { watchCommand } = await import("./watch.ts");
-      done(await watchCommand(app, words, { ...runningDefaults(options), force: [], dryRun: false }));
+      done(await watchCommand(app, words, { ...runningDefaults(options), force: [], dryRun: false, frozen: false }));
     });
 
   pipelineCommand(program, "check", "say what is wrong with pipelines, without running anything")
     .usage("[options] [pipeline...]")
+    .option("--frozen", "also whether every lock still follows from the files here; needs no data and no engine")
     .option("--json", "print one JSON array of diagnostics, with lines and columns")
     .addHelpText(
       "after",
@@ -87,11 +90,20 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
         "pipe check                                every pipeline in pipelines/",
         "pipe check resnet34 --profile quick",
         "pipe check pipelines/resnet34.yaml --json",
+        "pipe check --frozen                       in CI",
       ]),
     )
     .action(async (words: string[], options) => {
       const { checkCommand } = await import("./check.ts");
-      done(await checkCommand(app, words, defaults(options)));
+      done(await checkCommand(app, words, { ...defaults(options), frozen: flag(options.frozen) }));
+    });
+
+  pipelineCommand(program, "lock", "write what the last run made beside the pipeline, to be committed")
+    .usage("[options] [pipeline]")
+    .addHelpText("after", examples(["pipe lock resnet34", "pipe lock resnet34 --profile quick"]))
+    .action(async (words: string[], options) => {
+      const { lockCommand } = await import("./lock.ts");
+      done(await lockCommand(app, words, defaults(options)));
     });
 
   pipelineCommand(program, "plan", "show what a run would do, and why")

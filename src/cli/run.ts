@@ -11,6 +11,7 @@ import { expectedTime, renderPlan } from "../report/render-plan.ts";
 import type { Reporter } from "../report/reporter.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
+import { holdsLock, openRunLock, settleLock } from "./keep-lock.ts";
 import { checkRunName, keepRecord } from "./keep-record.ts";
 import { namesPipeline, needsCode, type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
 import { nameCauses } from "./open-plan.ts";
@@ -33,6 +34,8 @@ export interface RunOptions extends PipelineOptions, RangeOptions {
   readonly dryRun: boolean;
   /** What the run is called in the list of runs. */
   readonly name?: string;
+  /** The lock must stay as it is. */
+  readonly frozen: boolean;
 }
 
 /** From here on the plan is shown before the run starts. */
@@ -52,6 +55,8 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
   const range = rangeOf(given, options);
   const opened: OpenedPipeline = { ...given, selected: range.stages };
   const { pipeline } = opened;
+  const lock = options.dryRun && !options.frozen ? undefined : await openRunLock(app, opened, options);
+  if (lock === "wrong") return 2;
   const engines = await resolveEngines(app, opened, { install: !options.dryRun });
   if (app.interrupts.stop.aborted) return 130;
   if (engines === undefined) return 2;
@@ -61,6 +66,7 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
     needsCode: needsCode(pipeline),
   });
   opened.keep();
+  if (options.frozen && !(await holdsLock(app, workspace, opened, lock!, engines))) return 4;
   const force = stagesToForce(opened, options.force);
   const startedAt = workspace.clock.date();
   const startMs = app.nowMs();
@@ -115,7 +121,8 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
     // So that the next run need not look again. Where that takes a part of the time that the run took, it is left to it.
     const isWorthwhile = record.exitCode === 0 && record.durationMs > PLANS_PER_RUN * planMs;
     if (!nothingToDo && isWorthwhile) await planRun(workspace, { ...request, force: new Set() });
-    return record.exitCode as ExitCode;
+    if (lock === undefined || record.exitCode !== 0) return record.exitCode as ExitCode;
+    return settleLock(app, workspace, opened, lock, records, options.frozen);
   } finally {
     reporter.close();
     workspace.memo.save();

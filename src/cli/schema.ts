@@ -10,6 +10,7 @@ const DOCUMENTS = [
   ["pipeline", "A pipeline's file, for editors."],
   ["run", "The record of a run: artifacts/.store/runs/<id>/run.json."],
   ["key", "A key manifest: what determines a stage's outputs."],
+  ["lock", "A lock: what each stage of a pipeline came to, beside the pipeline."],
 ] as const;
 
 export async function schemaCommand(app: App, name: string | undefined): Promise<ExitCode> {

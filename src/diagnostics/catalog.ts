@@ -263,6 +263,45 @@ export const catalog = {
     message: w.problem,
     help: w.help,
   }),
+  "lock/merge-conflict": (_: object): Words => ({
+    message: "two branches were merged here, and nobody has said yet which lines hold",
+    help: "take either side of the whole file, then run the pipeline: it writes the lock anew",
+  }),
+  "lock/not-a-lock": (w: { format?: string }): Words => ({
+    message:
+      w.format === undefined
+        ? "this is not a lock: it does not say its format"
+        : `a lock of the format ${quote(w.format)} is not read here`,
+    help: "`pipe lock` writes it anew, once this file is gone",
+  }),
+  "lock/without-machine": (w: { stage: string }): Words => ({
+    message: `the lock does not say under "machine" what made stage ${quote(w.stage)}`,
+    help: "take the lock from the last commit, then run the pipeline",
+  }),
+  "lock/changed": (w: { stage: string; difference: string; run: string }): Words => ({
+    message: `stage ${quote(w.stage)} is not what is locked: ${w.difference}`,
+    help: `run it, and commit the lock with the change: ${w.run}`,
+  }),
+  "lock/edited": (w: { stage: string; part: string }): Words => ({
+    message: `${w.part} of stage ${quote(w.stage)} is not what its locked fingerprint was made of`,
+    help: "nobody but `pipe run` and `pipe lock` may write here: take the lock from the last commit",
+  }),
+  "lock/unlocked-stage": (w: { stage: string; lock: string; run: string }): Words => ({
+    message: `stage ${quote(w.stage)} is not in ${w.lock}`,
+    help: `run it, and commit the lock: ${w.run}`,
+  }),
+  "lock/lost-stage": (w: { stage: string; pipeline: string; run: string }): Words => ({
+    message: `the lock has a stage ${quote(w.stage)}, and ${w.pipeline} has none`,
+    help: `run the pipeline, and commit the lock: ${w.run}`,
+  }),
+  "lock/lost-profile": (w: { profiles: readonly string[]; pipeline: string }): Words => ({
+    message: `the lock has results of the profile ${w.profiles.map(quote).join(" and ")}, and ${w.pipeline} has no such profile`,
+    help: "take these lines out, or the profile back in",
+  }),
+  "lock/unreadable": (w: { stage: string; problem: string; help?: string | undefined }): Words => ({
+    message: `stage ${quote(w.stage)} cannot be compared with its lock: ${w.problem}`,
+    help: w.help,
+  }),
 } as const;
 
 export type DiagnosticCode = keyof typeof catalog;

@@ -5,36 +5,42 @@ import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import { OVERRIDES_FILE } from "../language/pseudo-files.ts";
 
-/** `texts` are what the spans point into, by file. */
-export function originOf(
-  stage: PipelineStage,
-  { part, name }: KeyDifference,
-  texts: ReadonlyMap<string, string>,
-): string | undefined {
-  const { spans } = stage;
+/** Where the user wrote what differs, or the nearest thing to it; undefined where it is in no pipeline's text. */
+export function spanOf({ spans, command }: PipelineStage, { part, name }: KeyDifference): Span | undefined {
   switch (part) {
-    case "input": {
-      const source = stage.inputs[name];
-      if (source === undefined) return undefined;
-      return source.from === "stage" ? `${source.stage}.${source.output}` : source.text;
-    }
+    case "input":
+      return spans.inputs[name];
     case "numerics":
-      return lineOf(spans.engineSettings?.[name === "engine" ? "name" : name], texts);
+      return spans.engineSettings?.[name === "engine" ? "name" : name];
     case "command":
-      return lineOf(stage.command?.references?.[name]?.span ?? spans.type, texts);
+      return command?.references?.[name]?.span ?? spans.type;
     case "tool":
     case "stageType":
-      return lineOf(spans.type, texts);
+      return spans.type;
     case "param":
       // The value itself, or the nearest part of it that was written.
       for (let path = name; path !== ""; path = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "") {
         const span = spans.params[path];
-        if (span !== undefined) return lineOf(span, texts);
+        if (span !== undefined) return span;
       }
       return undefined;
     default:
       return undefined;
   }
+}
+
+/** `texts` are what the spans point into, by file. */
+export function originOf(
+  stage: PipelineStage,
+  difference: KeyDifference,
+  texts: ReadonlyMap<string, string>,
+): string | undefined {
+  if (difference.part === "input") {
+    const source = stage.inputs[difference.name];
+    if (source === undefined) return undefined;
+    return source.from === "stage" ? `${source.stage}.${source.output}` : source.text;
+  }
+  return lineOf(spanOf(stage, difference), texts);
 }
 
 function lineOf(span: Span | undefined, texts: ReadonlyMap<string, string>): string | undefined {

@@ -59,7 +59,8 @@ export function diffKeys(before: KeyedCode, after: KeyedCode): readonly KeyDiffe
 
 type StringMap = Readonly<Record<string, string>>;
 
-function commandMembers(command: CommandKey | undefined): StringMap {
+/** A command by name: the values of its variables, the names of files, `text`, `shell` and `folder`. */
+export function commandMembers(command: CommandKey | undefined): StringMap {
   if (command === undefined) return {};
   const { text, shell, folder, values, places, outputPaths } = command;
   const names = [
@@ -69,6 +70,6 @@ function commandMembers(command: CommandKey | undefined): StringMap {
   return { ...values, ...Object.fromEntries(names), text, shell: canonicalJson(shell), folder };
 }
 
-function textMembers(value: object | undefined): StringMap {
+export function textMembers(value: object | undefined): StringMap {
   return Object.fromEntries(Object.entries(value ?? {}).map(([name, member]) => [name, String(member)]));
 }

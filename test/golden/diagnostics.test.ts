@@ -96,6 +96,10 @@ describe("the screen of", () => {
 });
 
 test("every code of the catalogue has a screen", () => {
-  const shown = new Set(cases.map((name) => `language/${name.split(".")[0]}`));
+  const shown = new Set([
+    ...cases.map((name) => `language/${name.split(".")[0]}`),
+    // Those of locks are found by `lock-diagnostics.test.ts`.
+    ...readdirSync(`${folder}fixtures/lock`).map((name) => `lock/${name.slice(0, -".txt".length)}`),
+  ]);
   expect([...shown].sort()).toEqual(Object.keys(catalog).sort());
 });
