@@ -16,7 +16,7 @@ import { type App, type ExitCode, UsageError } from "./app.ts";
 import { loadPipelineText } from "./load-pipeline-text.ts";
 import { type OpenedLock, openLock, showLockFile } from "./lock-file.ts";
 import { findLockedEngines } from "./locked-engines.ts";
-import { findArtifactsFolder } from "./open-pipeline.ts";
+import { findArtifactsFolder, needsCode } from "./open-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 import { quoteWord } from "./quote-word.ts";
 import { findUnsupported } from "./unsupported-settings.ts";
@@ -136,7 +136,11 @@ async function checkResults(
     const diagnostics = [diagnose("lock/lost-profile", { profiles, pipeline: source.file }, span)];
     return { ...head, ...nothing, exitCode: 4, diagnostics };
   }
-  const workspace = await app.openWorkspace(artifactsFolder, { paranoid: false, userStages });
+  const workspace = await app.openWorkspace(artifactsFolder, {
+    paranoid: false,
+    userStages,
+    needsCode: needsCode(pipeline),
+  });
   const { engines, notes } = findLockedEngines(app.engines, pipeline, locked);
   const graph = buildStageGraph(pipeline);
   const stages = graph.order;

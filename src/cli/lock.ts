@@ -9,7 +9,7 @@ import { formatPlural } from "../report/format-count.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { openLockOrTell, showLockFile, writeLock } from "./lock-file.ts";
 import { lockResult, withResults } from "./lock-results.ts";
-import { openPipeline } from "./open-pipeline.ts";
+import { needsCode, openPipeline } from "./open-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 import { resolveEngines } from "./resolve-engines.ts";
 
@@ -28,7 +28,11 @@ export async function lockCommand(app: App, words: readonly string[], options: P
   if (before === "wrong") return 2;
   const engines = await resolveEngines(app, opened, { install: false });
   if (engines === undefined) return 2;
-  const workspace = await app.openWorkspace(artifactsFolder, { paranoid: false, userStages });
+  const workspace = await app.openWorkspace(artifactsFolder, {
+    paranoid: false,
+    userStages,
+    needsCode: needsCode(pipeline),
+  });
   const run = `pipe run${commandSuffix}`;
   const made = lastResults(workspace, pipeline, findResults(before?.lock, pipeline.profiles)?.stages ?? {}, run);
   const lock = withResults(before?.lock, pipeline, made);

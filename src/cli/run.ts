@@ -11,7 +11,7 @@ import { expectedTime, renderPlan } from "../report/render-plan.ts";
 import type { Reporter } from "../report/reporter.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { estimateStages } from "./estimate-stages.ts";
-import { holdsLock, openRunLock, settleLock } from "./keep-lock.ts";
+import { holdsLock, openRunLock, type RunLock, settleLock } from "./keep-lock.ts";
 import { checkRunName, keepRecord } from "./keep-record.ts";
 import { namesPipeline, needsCode, type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
 import { nameCauses } from "./open-plan.ts";
@@ -66,7 +66,7 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
     needsCode: needsCode(pipeline),
   });
   opened.keep();
-  if (options.frozen && !(await holdsLock(app, workspace, opened, lock!, engines))) return 4;
+  if (options.frozen && !(await holdsLock(app, workspace, opened, lock as RunLock, engines))) return 4;
   const force = stagesToForce(opened, options.force);
   const startedAt = workspace.clock.date();
   const startMs = app.nowMs();
@@ -122,7 +122,7 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
     const isWorthwhile = record.exitCode === 0 && record.durationMs > PLANS_PER_RUN * planMs;
     if (!nothingToDo && isWorthwhile) await planRun(workspace, { ...request, force: new Set() });
     if (lock === undefined || record.exitCode !== 0) return record.exitCode as ExitCode;
-    return settleLock(app, workspace, opened, lock, records, options.frozen);
+    return await settleLock(app, workspace, opened, lock, records, options.frozen);
   } finally {
     reporter.close();
     workspace.memo.save();

@@ -315,6 +315,29 @@ describe("a run", () => {
     expect((await pipe(project, "check", "--frozen")).code).toBe(0);
   });
 
+  test("with nothing to do finds a lock that was edited, taken away or is of other results, however often it agreed", async () => {
+    await lock();
+    const text = project.read(LOCK);
+    for (let i = 0; i < 3; i++) expect((await pipe(project, "run", "own")).stderr).toBe("");
+    // The file is as it should be again after each run that finds it otherwise.
+    project.write(LOCK, text.replace("words: 6", "words: 7"));
+    expect((await pipe(project, "run", "own")).stderr).toContain("brought up to date: 1 stage changed");
+    expect(project.read(LOCK)).toBe(text);
+    await pipe(project, "run", "own");
+    project.edit("pipelines/own.yaml", "least: 1", "least: 2");
+    expect((await pipe(project, "run", "own")).stderr).toContain("brought up to date: 1 stage changed");
+    expect(project.read(LOCK)).not.toBe(text);
+    project.edit("pipelines/own.yaml", "least: 2", "least: 1");
+    await pipe(project, "run", "own");
+    expect(project.read(LOCK)).toBe(text);
+    await pipe(project, "run", "own");
+    project.write(LOCK, `${text}<<<<<<< ours\n`);
+    expect((await pipe(project, "run", "own")).code).toBe(2);
+    rmSync(project.path(LOCK));
+    await pipe(project, "run", "own");
+    expect(existsSync(project.path(LOCK))).toBe(false);
+  });
+
   test("of some stages brings these up to date, and what depends on them is told", async () => {
     await lock();
     project.edit("pipelines/own.yaml", "title: plain", "title: two words");
