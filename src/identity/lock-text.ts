@@ -42,7 +42,7 @@ function writeStage({ fingerprint, outputs, metrics, key, sources }: LockedStage
     metrics: optional(mapSorted(metrics, (value) => value)),
     inputs: optional(mapSorted(key.inputs, (digest, port) => ({ from: sources[port] ?? "", digest }))),
     params: optional(mapSorted(key.params, (text) => JSON.parse(text) as JsonValue)),
-    command: words(key.command),
+    command: optional(mapSorted(key.command, (text, name) => (name === "shell" ? writeList(text) : text))),
     env: words(key.env),
     code: key.code,
     modules: words(key.modules),
@@ -57,6 +57,16 @@ function mapSorted<T>(
   const written: Record<string, JsonValue | undefined> = {};
   for (const name of Object.keys(map).sort()) written[name] = write(map[name]!, name);
   return written;
+}
+
+/** A list of words looks like one. */
+function writeList(text: string): JsonValue {
+  try {
+    const list = JSON.parse(text) as JsonValue;
+    return isJsonArray(list) && canonicalJson(list) === text ? list : text;
+  } catch {
+    return text;
+  }
 }
 
 /** A count looks like one. */
@@ -192,7 +202,7 @@ function readStage(value: JsonValue, { machine, numerics, tools }: ReadApart): L
       params: eachOf(params, canonicalJson),
       inputs: eachOf(inputs, (input) => digestOf(mapOf(input).digest)),
       outputs: Object.keys(outputs).sort(),
-      command: eachOf(command, textOf),
+      command: eachOf(command, (member) => (isJsonArray(member) ? canonicalJson(member) : textOf(member))),
       env: eachOf(env, digestOf),
       numerics,
       tools,

@@ -42,6 +42,12 @@ test("every stage, param and dependency of the dvc.yaml has its counterpart", ()
   }
 });
 
+test("what is locked of the example follows from its files, and is what it comes to here", async () => {
+  const { code, stdout } = await project.run(["check", "--frozen", "points.yaml"]);
+  expect([code, stdout]).toEqual([0, expect.stringContaining("points.lock.yaml follows from the files here")]);
+  expect((await project.run(["run", "--frozen", "points.yaml"])).code).toBe(0);
+});
+
 test("the ported pipeline runs, and then only what changed", async () => {
   const first = await run();
   expect(first.stderr).toBe("");

@@ -52,7 +52,7 @@ const stage = record({
       maxKeys: 4,
     },
   ),
-  command: words,
+  command: words.map((command) => ({ ...command, shell: '["bash","-c"]' })),
   env: digests,
   tools: digests,
   numerics: words,
