@@ -30,6 +30,7 @@ try {
   for (const entryPoints of [
     { pipe: "src/main.ts" },
     { worker: "src/execute/worker-main.ts" },
+    { "digest-worker": "src/platform/digest-worker.ts" },
     {
       "self-test": "src/ml/engine/self-test-main.ts",
       contract: "src/ml/engine/contract/contract-main.ts",

@@ -17,6 +17,7 @@ import { createLookRecorder } from "./platform/look-recorder.ts";
 import type { Machine } from "./platform/machine.ts";
 import { processIdentity } from "./platform/process-tree.ts";
 import { waitFor } from "./platform/wait-for.ts";
+import { repeatEvery } from "./platform/work-lock.ts";
 
 export interface WorkspaceParts {
   readonly files: FileSystem;
@@ -74,10 +75,7 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
       layout,
       self: { pid: parts.pid, identity: processIdentity(parts.pid) ?? "", host: parts.host },
       identify: processIdentity,
-      every(ms, callback) {
-        const timer = setInterval(callback, ms).unref();
-        return () => clearInterval(timer);
-      },
+      every: repeatEvery,
     }),
     code:
       parts.needsCode === false

@@ -15,6 +15,7 @@ import { createEngineTools } from "./compose-engines.ts";
 import { createModelExporter } from "./compose-export.ts";
 import { createWorkspace } from "./compose-workspace.ts";
 import { describeRefusal } from "./execute/describe-refusal.ts";
+import { createDigestThreads } from "./platform/digest-threads.ts";
 import { nodeFileSystem } from "./platform/file-system.ts";
 import { describeMachine } from "./platform/machine.ts";
 import { processIdentity } from "./platform/process-tree.ts";
@@ -37,6 +38,10 @@ async function main(): Promise<ExitCode> {
     return pid !== undefined && processIdentity(Number(pid)) === undefined;
   };
   const engines = createEngineTools({ dist });
+  const files = {
+    ...nodeFileSystem,
+    ...createDigestThreads({ worker: join(dist, "digest-worker.js"), threads: machine.cores }),
+  };
   const app: App = {
     cwd: process.cwd(),
     environment: process.env,
@@ -45,7 +50,7 @@ async function main(): Promise<ExitCode> {
     version,
     build: buildStamp(fileURLToPath(import.meta.url)),
     unique,
-    files: nodeFileSystem,
+    files,
     catalogue: registry,
     engines,
     exporter: createModelExporter(),
@@ -67,7 +72,7 @@ async function main(): Promise<ExitCode> {
     },
     openWorkspace: (artifactsFolder, { paranoid, userStages, needsCode = true }) =>
       createWorkspace({
-        files: nodeFileSystem,
+        files,
         artifactsFolder,
         paranoid,
         needsCode,

@@ -4,11 +4,11 @@
  */
 import { dirname, join } from "node:path";
 import type { Artifact } from "../contract.ts";
-import { digestPath, UnfitForArtifact } from "../identity/artifact-digest.ts";
-import { digestFile } from "../identity/digest.ts";
+import { digestPath } from "../identity/artifact-digest.ts";
+import { FILE_LANES, inLanes } from "../identity/in-lanes.ts";
 import { type ListedFile, type Listing, listingSizeBytes, parseListing, renderListing } from "../identity/listing.ts";
 import type { FileStat, FileSystem } from "../platform/file-system.ts";
-import { DamagedObject, type ObjectStore } from "./object-store.ts";
+import { DamagedObject, type ObjectStore, type SealedFile, stillWritten } from "./object-store.ts";
 
 export const REFERENCES_FILE = "references.json";
 
@@ -35,7 +35,10 @@ export interface ArtifactPaths {
 }
 
 export interface ArtifactStore {
-  /** Moves the files of a staging folder (on the store's file system) in, and leaves the folder empty. */
+  /**
+   * Moves the files of a staging folder (on the store's file system) in, and leaves the folder empty. Throws
+   * `UnfitForArtifact` where one of them is still being written to.
+   */
   takeIn(folder: string, kind: string): Promise<StoredArtifact>;
   /** The listing, or undefined where it is lost or damaged. */
   listing(digest: string): Listing | undefined;
@@ -50,34 +53,28 @@ export interface ArtifactStore {
 }
 
 export function createArtifactStore(files: FileSystem, objects: ObjectStore): ArtifactStore {
-  const listing = (digest: string): Listing | undefined => {
-    const text = objects.readText(digest);
-    return text === undefined ? undefined : parseListing(text);
-  };
-  const soundListing = (digest: string): Listing => {
-    const found = listing(digest);
-    if (found === undefined) throw new DamagedObject(digest, "missing");
-    return found;
-  };
+  const soundListing = (digest: string): Listing => parseListing(objects.readText(digest));
   const referencesIn = (found: Listing): Readonly<Record<string, ArtifactReference>> => {
     const file = found.files.find(({ path }) => path === REFERENCES_FILE);
-    if (file === undefined) return {};
-    const text = objects.readText(file.digest);
-    if (text === undefined) throw new DamagedObject(file.digest, "missing");
-    return JSON.parse(text) as Record<string, ArtifactReference>;
+    return file === undefined ? {} : parseReferences(objects.readText(file.digest));
   };
+  const listing = (digest: string): Listing | undefined => orUndefined(() => soundListing(digest));
   const inspect = async (digest: string, thoroughly = false): Promise<DamagedObject | undefined> => {
-    const found = listing(digest);
-    if (found === undefined) return new DamagedObject(digest, "missing");
-    for (const file of found.files) {
-      const state = await objects.inspect(file.digest, file.sizeBytes, thoroughly);
-      if (state !== "sound") return new DamagedObject(file.digest, state);
+    try {
+      const found = soundListing(digest);
+      await inLanes(found.files, FILE_LANES, async (file) => {
+        const state = await objects.inspect(file.digest, file.sizeBytes, thoroughly);
+        if (state !== "sound") throw new DamagedObject(file.digest, state);
+      });
+      for (const reference of Object.values(referencesIn(found))) {
+        const damaged = await inspect(reference.digest, thoroughly);
+        if (damaged !== undefined) return damaged;
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof DamagedObject) return error;
+      throw error;
     }
-    for (const reference of Object.values(referencesIn(found))) {
-      const damaged = await inspect(reference.digest, thoroughly);
-      if (damaged !== undefined) return damaged;
-    }
-    return undefined;
   };
   const locate = ({ kind, digest }: ArtifactReference): ArtifactPaths => {
     const found = soundListing(digest);
@@ -104,14 +101,16 @@ export function createArtifactStore(files: FileSystem, objects: ObjectStore): Ar
       return file === undefined ? undefined : objects.read(file.digest);
     },
     async takeIn(folder, kind) {
-      const digestSealed = (path: string, before: FileStat) => {
-        objects.seal(path);
-        if (files.stat(path)?.sizeBytes !== before.sizeBytes)
-          throw new UnfitForArtifact(path, "was still being written when its stage had ended");
-        return digestFile(files, path);
+      const sealed: SealedFile[] = [];
+      const digestSealed = async (path: string, before: FileStat) => {
+        const file = await objects.seal(path);
+        // The listing says the size that was found first.
+        if (file.stat.sizeBytes !== before.sizeBytes) throw stillWritten(path);
+        sealed.push(file);
+        return file.digest;
       };
       const { digest, listing: found } = await digestPath(files, { digest: digestSealed }, folder);
-      for (const file of found.files) objects.takeIn(join(folder, file.path), file.digest);
+      for (const file of sealed) objects.takeIn(file);
       objects.putText(renderListing(found));
       return { kind, digest, sizeBytes: listingSizeBytes(found) };
     },
@@ -119,15 +118,36 @@ export function createArtifactStore(files: FileSystem, objects: ObjectStore): Ar
       const found = soundListing(digest);
       files.makeFolder(folder);
       const chosen = found.files.filter(({ path }) => only === undefined || only.includes(path));
-      for (const file of chosen) {
+      await inLanes(chosen, FILE_LANES, async (file) => {
         const to = join(folder, file.path);
         files.makeFolder(dirname(to));
         await objects.copyOut(file.digest, file.sizeBytes, to, file.executable);
-      }
+      });
       if (only === undefined) for (const path of found.emptyFolders) files.makeFolder(join(folder, path));
       return chosen;
     },
   };
+}
+
+/** Throws where the text is no `references.json` of ours. */
+export function parseReferences(text: string): Readonly<Record<string, ArtifactReference>> {
+  const references: unknown = JSON.parse(text);
+  const isReference = (value: unknown) => {
+    const { kind, digest } = (value ?? {}) as Partial<ArtifactReference>;
+    return typeof kind === "string" && /^[0-9a-f]{64}$/.test(digest ?? "");
+  };
+  if (typeof references !== "object" || references === null || !Object.values(references).every(isReference))
+    throw new Error(`not a ${REFERENCES_FILE}`);
+  return references as Readonly<Record<string, ArtifactReference>>;
+}
+
+function orUndefined<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof DamagedObject) return undefined;
+    throw error;
+  }
 }
 
 /** The read-only view a stage gets. */

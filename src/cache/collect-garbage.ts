@@ -3,10 +3,9 @@
  * last run had, what kept and pinned runs had, and all that their artifacts reference.
  *
  * Traces go before objects, so that a trace which can be read stays a promise even if the collector is killed half-way.
- * Nobody may run meanwhile: a run holds a lease from before its first write, the collector a lock, and each looks for the
- * other after it has its own.
+ * Nobody may run meanwhile (run-lease.ts): what a run needs no record names yet.
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { findUnusedCode } from "../identity/user-code.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { StoreLayout } from "./store-layout.ts";
@@ -19,15 +18,24 @@ import {
   surveyStore,
 } from "./survey-store.ts";
 
-export const GARBAGE_KINDS = ["checkpoints", "leftovers", "quarantine", "objects", "traces", "runs", "code"] as const;
+export const GARBAGE_KINDS = [
+  "checkpoints",
+  "scratch",
+  "leftovers",
+  "quarantine",
+  "objects",
+  "traces",
+  "runs",
+  "code",
+] as const;
 export type GarbageKind = (typeof GARBAGE_KINDS)[number];
 
 export interface GarbageLimits {
   /** Of each pipeline and its profiles, the newest runs that did something. */
   readonly keepLast?: number;
-  /** With `keepLast`, a run goes when it is both older and beyond the last ones. */
+  /** With `keepLast`, a run goes when it is both older and beyond the last ones. Downloads go when they are older. */
   readonly olderThanMs?: number;
-  /** Checkpoints go first, then the oldest runs, until the store is no larger. */
+  /** Checkpoints and downloads go first, then the oldest runs, until the store is no larger. */
   readonly maxSizeBytes?: number;
 }
 
@@ -51,13 +59,20 @@ export function findGarbage(store: SurveyedStore, limits: GarbageLimits, nowMs: 
   const survey = surveyStore(store);
   const storeBytes = measure(store.files, store.layout.root);
   const plain = [...findLeftovers(store, nowMs), ...findCode(store)];
-  const weigh = (dropped: ReadonlySet<string>, isDropped: (checkpoint: SurveyedCheckpoint) => boolean) => {
-    const garbage = [...plain, ...findUnmarked(store.layout, survey, dropped, isDropped)];
+  const weigh = (
+    dropped: ReadonlySet<string>,
+    isDropped: IsDropped,
+    scratchMs = limits.olderThanMs ?? Number.POSITIVE_INFINITY,
+  ) => {
+    const scratch = findScratch(store, nowMs - scratchMs);
+    const garbage = [...plain, ...scratch, ...findUnmarked(store.layout, survey, dropped, isDropped)];
     return { garbage, freedBytes: garbage.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
   };
   const removable = survey.runs.filter(({ id }) => !isHeld(survey, id));
   const resumableMs = resumableSince(survey.runs);
-  const isPast = ({ savedMs }: SurveyedCheckpoint) => savedMs < resumableMs;
+  // A training that no run is kept of is over, but for one that was stopped.
+  const isPast: IsDropped = ({ savedMs, kept, base }, bases) =>
+    !kept || (savedMs < resumableMs && (base === undefined || !bases.has(base)));
   const all = () => true;
   const beyond = removable.filter(beyondLimits(survey.runs, limits, nowMs)).map(({ id }) => id);
   let found = weigh(new Set(beyond), isPast);
@@ -66,7 +81,8 @@ export function findGarbage(store: SurveyedStore, limits: GarbageLimits, nowMs: 
   if (!fits(found)) {
     // The least number of old runs that is enough; more never frees less.
     const oldest = removable.map(({ id }) => id).reverse();
-    const without = (count: number) => weigh(new Set([...beyond, ...oldest.slice(0, count)]), all);
+    const without = (count: number) =>
+      weigh(new Set([...beyond, ...oldest.slice(0, count)]), all, Number.NEGATIVE_INFINITY);
     let [low, high] = [0, oldest.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -87,6 +103,7 @@ export function removeGarbage(files: FileSystem, garbage: readonly Garbage[]): v
 
 const REMOVAL_ORDER: readonly GarbageKind[] = [
   "checkpoints",
+  "scratch",
   "leftovers",
   "quarantine",
   "runs",
@@ -94,6 +111,12 @@ const REMOVAL_ORDER: readonly GarbageKind[] = [
   "objects",
   "code",
 ];
+
+/** `bases`: what the checkpoints of kept runs belong to. */
+type IsDropped = (
+  checkpoint: Pick<SurveyedCheckpoint, "savedMs" | "kept" | "base">,
+  bases: ReadonlySet<string>,
+) => boolean;
 
 function isHeld(survey: StoreSurvey, id: string): boolean {
   return survey.pins.has(id) || survey.lastRuns.has(id);
@@ -135,7 +158,7 @@ function findUnmarked(
   layout: StoreLayout,
   survey: StoreSurvey,
   dropped: ReadonlySet<string>,
-  isDropped: (checkpoint: SurveyedCheckpoint) => boolean,
+  isDropped: IsDropped,
 ): readonly Garbage[] {
   const kept = new Set(survey.runs.filter(({ id }) => !dropped.has(id)).map(({ id }) => id));
   // A run that had nothing to do is told by the one that made what it found.
@@ -146,10 +169,17 @@ function findUnmarked(
   for (const run of runs) for (const digest of run.digests) survey.reach(digest, reached);
   for (const [fingerprint, { digests }] of survey.traces)
     if (fingerprints.has(fingerprint)) for (const digest of digests) survey.reach(digest, reached);
+  const bases = new Set(
+    [...survey.traces].flatMap(([fingerprint, traces]) =>
+      fingerprints.has(fingerprint) ? traces.checkpointBases : [],
+    ),
+  );
+  const passed = new Set(survey.checkpoints.filter((checkpoint) => isDropped(checkpoint, bases)));
   for (const checkpoint of survey.checkpoints)
-    if (!isDropped(checkpoint) && checkpoint.digest !== undefined) survey.reach(checkpoint.digest, reached);
+    if (!passed.has(checkpoint) && checkpoint.digest !== undefined) survey.reach(checkpoint.digest, reached);
+  const partials = survey.partials.filter(({ savedMs }) => isDropped({ savedMs, kept: true, base: undefined }, bases));
   return [
-    ...survey.checkpoints.filter(isDropped).map(({ path, sizeBytes }) => garbage("checkpoints", path, sizeBytes)),
+    ...[...passed, ...partials].map(({ path, sizeBytes }) => garbage("checkpoints", path, sizeBytes)),
     ...[...survey.objects]
       .filter(([digest]) => !reached.has(digest))
       .map(([digest, sizeBytes]) => garbage("objects", layout.object(digest), sizeBytes)),
@@ -162,17 +192,42 @@ function findUnmarked(
   ];
 }
 
-/** What dead processes of this host left in `tmp/` goes whenever the store is opened; of other hosts, after a day. */
-function findLeftovers({ files, layout }: SurveyedStore, nowMs: number): readonly Garbage[] {
-  const inFolder = (folder: string) =>
-    files.list(join(layout.root, folder)).map((name) => join(layout.root, folder, name));
-  const isOld = (path: string) => nowMs - Number((files.stat(path)?.mtimeNs ?? 0n) / 1_000_000n) > DAY_MS;
-  return [
-    ...inFolder("tmp")
-      .filter(isOld)
-      .map((path) => garbage("leftovers", path, measure(files, path))),
-    ...inFolder("quarantine").map((path) => garbage("quarantine", path, measure(files, path))),
+/**
+ * What dead processes of this host left in `tmp/` goes whenever the store is opened; of other hosts, after a day. Of
+ * pipelines as they were last read, which nobody missed for a month, only the parsing is lost.
+ */
+function findLeftovers(store: SurveyedStore, nowMs: number): readonly Garbage[] {
+  const { files } = store;
+  const kept = pathsIn(store, "memo").filter((path) => basename(path).startsWith("pipeline-"));
+  const old = [
+    ...pathsIn(store, "tmp").filter((path) => changedMs(files, path) < nowMs - DAY_MS),
+    ...kept.filter((path) => changedMs(files, path) < nowMs - MONTH_MS),
   ];
+  return [
+    ...old.map((path) => garbage("leftovers", path, measure(files, path))),
+    ...pathsIn(store, "quarantine").map((path) => garbage("quarantine", path, measure(files, path))),
+  ];
+}
+
+/** What stages keep for their next execution, such as downloads, and did not change since. */
+function findScratch(store: SurveyedStore, beforeMs: number): readonly Garbage[] {
+  const { files } = store;
+  const found = pathsIn(store, "scratch").flatMap((home) => files.list(home).map((name) => join(home, name)));
+  const inside = found.flatMap((path) => {
+    const names = files.stat(path)?.kind === "folder" ? files.list(path) : [];
+    return names.length === 0 ? [path] : names.map((name) => join(path, name));
+  });
+  return inside
+    .filter((path) => changedMs(files, path) < beforeMs)
+    .map((path) => garbage("scratch", path, measure(files, path)));
+}
+
+function pathsIn({ files, layout }: SurveyedStore, folder: string): readonly string[] {
+  return files.list(join(layout.root, folder)).map((name) => join(layout.root, folder, name));
+}
+
+function changedMs(files: FileSystem, path: string): number {
+  return Number((files.stat(path)?.mtimeNs ?? 0n) / 1_000_000n);
 }
 
 function findCode({ files, layout }: SurveyedStore): readonly Garbage[] {
@@ -180,6 +235,7 @@ function findCode({ files, layout }: SurveyedStore): readonly Garbage[] {
 }
 
 const DAY_MS = 86_400_000;
+const MONTH_MS = 30 * DAY_MS;
 
 function garbage(kind: GarbageKind, path: string, sizeBytes: number): Garbage {
   return { kind, path, sizeBytes };

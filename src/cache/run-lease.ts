@@ -1,37 +1,61 @@
 /**
- * What keeps the garbage collector and runs apart: locks beside those of fingerprints, so that a dead holder's falls as
- * theirs do. A run holds its lease from before its first write to its end, the collector its lock, and each looks for the
- * other's after it has its own.
+ * What keeps the garbage collector and runs apart. A run takes its lease before its first write and then looks for the
+ * collector's lock; the collector takes its lock and then looks for leases. So one of two sees the other.
  */
 import { join } from "node:path";
-import type { FileSystem } from "../platform/file-system.ts";
-import type { LockHolder, Locks } from "./locks.ts";
+import { errorCode, type FileSystem } from "../platform/file-system.ts";
+import type { LockHolder } from "../platform/work-lock.ts";
+import type { LockAttempt, Locks } from "./locks.ts";
 import type { StoreLayout } from "./store-layout.ts";
 
-export const COLLECTOR_LOCK = "collect-garbage";
-
-export function leaseName(runId: string): string {
-  return `${PREFIX}${runId}`;
+export interface LeasedStore {
+  readonly files: FileSystem;
+  readonly layout: StoreLayout;
+  readonly locks: Locks;
 }
-const PREFIX = "run-";
 
-/** Removes what runs left that were killed. */
-export function dropDeadLeases(files: FileSystem, layout: StoreLayout, locks: Locks): void {
-  for (const name of files.list(join(layout.root, "locks"))) {
-    if (!name.startsWith(PREFIX)) continue;
-    const attempt = locks.tryAcquire(name.replace(/\.json$/, ""));
+/** Every lock there is, and how to try it: a try removes what a dead holder left. */
+export function listLocks({ files, layout, locks }: LeasedStore): readonly {
+  readonly path: string;
+  readonly attempt: () => LockAttempt;
+}[] {
+  const inFolder = (folder: string, attempt: (name: string) => LockAttempt) =>
+    files
+      .list(join(layout.root, folder))
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => ({
+        path: join(layout.root, folder, name),
+        attempt: () => attempt(name.slice(0, -".json".length)),
+      }));
+  return [...inFolder("leases", locks.tryLease), ...inFolder("locks", locks.tryAcquire)];
+}
+
+/** What killed processes left. */
+export function dropDeadLocks(store: LeasedStore): void {
+  for (const lock of listLocks(store)) {
+    const attempt = lock.attempt();
     if ("release" in attempt) attempt.release();
   }
 }
 
-/** Whoever runs now, or undefined. What dead holders left is removed on the way. */
-export function findLiveRun(files: FileSystem, layout: StoreLayout, locks: Locks): LockHolder | undefined {
-  for (const name of files.list(join(layout.root, "locks"))) {
-    const held = name.replace(/\.json$/, "");
-    if (held === COLLECTOR_LOCK) continue;
-    const attempt = locks.tryAcquire(held);
+/** Whoever runs now, or undefined. */
+export function findLiveRun(store: LeasedStore): LockHolder | undefined {
+  for (const lock of listLocks(store)) {
+    const attempt = lock.attempt();
     if ("holder" in attempt) return attempt.holder;
     attempt.release();
   }
   return undefined;
+}
+
+/** For the collector, which is needed most where a disk is so full that there is no room for its lock. */
+export function lockCollector({ files, layout, locks }: LeasedStore): LockAttempt {
+  try {
+    return locks.tryCollect();
+  } catch (error) {
+    if (!["ENOSPC", "EDQUOT"].includes(errorCode(error) ?? "")) throw error;
+    // What only saves work makes some.
+    files.remove(layout.memo("files"));
+    return locks.tryCollect();
+  }
 }

@@ -8,19 +8,28 @@
  *   last/<pipeline[@profiles]>.json     per stage, the fingerprint it had in the last run
  *   runs/<id>/run.json, events.ndjson
  *   pins/<id>                           runs that garbage collection keeps
- *   locks/ tmp/ memo/ quarantine/ scratch/
+ *   leases/<run id>.json                runs that go on; locks/<fingerprint>.json what they are executing
+ *   code/                               bundles of users' own stages
+ *   collector.json                      the garbage collector, while it works
+ *   tmp/ memo/ quarantine/ scratch/
  */
-import { join } from "node:path";
-import type { FileSystem } from "../platform/file-system.ts";
+import { basename, dirname, join } from "node:path";
+import { type FileSystem, isRefusal } from "../platform/file-system.ts";
 
 export interface StoreLayout {
   readonly root: string;
+  /** Where an object is read. */
   object(digest: string): string;
+  /** Where one is put: the same place, but in a store over another one. */
+  newObject(digest: string): string;
   traces(fingerprint: string): string;
   checkpoint(key: string): string;
   last(name: string): string;
   run(id: string): string;
+  lease(runId: string): string;
   lock(fingerprint: string): string;
+  /** Held while garbage is collected. */
+  readonly collector: string;
   /** A new path in `tmp/`, on the store's own file system. */
   temporary(): string;
   memo(name: string): string;
@@ -37,31 +46,53 @@ export interface StoreLayoutOptions {
   readonly isAbandoned: (name: string) => boolean;
 }
 
-/** Makes the folders that every writer counts on, and removes what killed processes left half done. */
+const FOLDERS = [
+  "objects",
+  "traces",
+  "checkpoints",
+  "last",
+  "runs",
+  "leases",
+  "locks",
+  "tmp",
+  "memo",
+  "quarantine",
+  "scratch",
+];
+
+/**
+ * Makes the folders that every writer counts on, and removes what killed processes left half done. A store that cannot
+ * be written can still be read: who writes to it will find out, and say so.
+ */
 export function openStoreLayout({ files, root, unique, isAbandoned }: StoreLayoutOptions): StoreLayout {
-  for (const folder of [
-    "objects",
-    "traces",
-    "checkpoints",
-    "last",
-    "runs",
-    "locks",
-    "tmp",
-    "memo",
-    "quarantine",
-    "scratch",
-  ])
-    files.makeFolder(join(root, folder));
-  for (const name of files.list(join(root, "tmp"))) if (isAbandoned(name)) files.remove(join(root, "tmp", name));
+  const attempt = (change: () => void): void => {
+    try {
+      change();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
+  };
+  for (const folder of FOLDERS) attempt(() => files.makeFolder(join(root, folder)));
+  attempt(() => {
+    for (const name of files.list(join(root, "tmp"))) if (isAbandoned(name)) files.remove(join(root, "tmp", name));
+  });
+  attempt(() => {
+    const beside = `${basename(root)}-`;
+    for (const name of files.list(dirname(root)))
+      if (name.startsWith(beside) && isAbandoned(name.slice(beside.length))) files.remove(join(dirname(root), name));
+  });
   const sharded = (folder: string, name: string) => join(root, folder, name.slice(0, 2), name);
   return {
     root,
     object: (digest) => sharded("objects", digest),
+    newObject: (digest) => sharded("objects", digest),
     traces: (fingerprint) => sharded("traces", fingerprint),
     checkpoint: (key) => `${sharded("checkpoints", key)}.json`,
     last: (name) => join(root, "last", `${name}.json`),
     run: (id) => join(root, "runs", id),
+    lease: (runId) => join(root, "leases", `${runId}.json`),
     lock: (fingerprint) => join(root, "locks", `${fingerprint}.json`),
+    collector: join(root, "collector.json"),
     temporary: () => join(root, "tmp", unique()),
     memo: (name) => join(root, "memo", `${name}.json`),
     quarantine: (name) => join(root, "quarantine", `${name}-${unique()}`),

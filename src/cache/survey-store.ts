@@ -8,8 +8,10 @@ import { type Listing, parseListing } from "../identity/listing.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { StageRecord } from "../record.ts";
 import { REFERENCES_FILE } from "./artifact-store.ts";
+import { PARTIAL_FOLDER, parseCheckpointEntry } from "./checkpoint-store.ts";
 import { didNothing, type RunStore } from "./run-store.ts";
 import type { StoreLayout } from "./store-layout.ts";
+import { parseTrace, type Trace } from "./trace-store.ts";
 
 export interface SurveyedRun {
   readonly id: string;
@@ -30,8 +32,19 @@ export interface SurveyedRun {
 
 export interface SurveyedCheckpoint {
   readonly path: string;
+  /** What it belongs to, as the traces that it led to say; undefined where it cannot be read. */
+  readonly base: string | undefined;
   readonly digest: string | undefined;
+  /** Whoever made it wants it to stay. */
+  readonly kept: boolean;
   readonly savedMs: number;
+  readonly sizeBytes: number;
+}
+
+/** Of one fingerprint. */
+export interface SurveyedTraces {
+  readonly digests: readonly string[];
+  readonly checkpointBases: readonly string[];
   readonly sizeBytes: number;
 }
 
@@ -41,8 +54,10 @@ export interface StoreSurvey {
   readonly pins: ReadonlySet<string>;
   readonly lastFingerprints: ReadonlySet<string>;
   readonly lastRuns: ReadonlySet<string>;
-  readonly traces: ReadonlyMap<string, { readonly digests: readonly string[]; readonly sizeBytes: number }>;
+  readonly traces: ReadonlyMap<string, SurveyedTraces>;
   readonly checkpoints: readonly SurveyedCheckpoint[];
+  /** Checkpoints that are not among the objects: what a stage was in the middle of. */
+  readonly partials: readonly Pick<SurveyedCheckpoint, "path" | "savedMs" | "sizeBytes">[];
   /** Size by digest. */
   readonly objects: ReadonlyMap<string, number>;
   /** Adds an artifact's listing, its files and what it references, recursively. */
@@ -68,6 +83,21 @@ export function surveyStore({ files, layout, runs }: SurveyedStore): StoreSurvey
       return undefined;
     }
   };
+  const readText = (path: string): string | undefined => {
+    try {
+      return files.readText(path);
+    } catch {
+      return undefined;
+    }
+  };
+  const savedMs = (path: string) => Number((files.stat(path)?.mtimeNs ?? 0n) / 1_000_000n);
+  const readTrace = (path: string): Trace | undefined => {
+    try {
+      return parseTrace(files.readText(path), basename(path));
+    } catch {
+      return undefined;
+    }
+  };
   const lasts = files.list(join(layout.root, "last")).map((name) => json(join(layout.root, "last", name)) ?? {});
   const listings = new Map<string, readonly string[]>();
   const childrenOf = (digest: string): readonly string[] => {
@@ -89,25 +119,32 @@ export function surveyStore({ files, layout, runs }: SurveyedStore): StoreSurvey
     lastFingerprints: new Set(lasts.flatMap(({ stages }) => Object.values((stages ?? {}) as Record<string, string>))),
     lastRuns: new Set(lasts.flatMap(({ runId }) => (typeof runId === "string" ? [runId] : []))),
     traces: new Map(
-      shards("traces").map((folder) => [
-        basename(folder),
-        {
-          digests: files
-            .list(folder)
-            .flatMap((name) => outputDigests(json(join(folder, name))?.outputs as StageRecord["outputs"] | undefined)),
-          sizeBytes: measure(files, folder),
-        },
-      ]),
+      shards("traces").map((folder) => {
+        const traces = files.list(folder).flatMap((name) => readTrace(join(folder, name)) ?? []);
+        return [
+          basename(folder),
+          {
+            digests: traces.flatMap(({ outputs }) => outputDigests(outputs)),
+            checkpointBases: traces.flatMap(({ checkpointBase }) => checkpointBase ?? []),
+            sizeBytes: measure(files, folder),
+          },
+        ];
+      }),
     ),
     checkpoints: shards("checkpoints").map((path) => {
-      const digest = json(path)?.digest;
-      const stat = files.stat(path);
+      const entry = parseCheckpointEntry(readText(path));
       return {
         path,
-        digest: typeof digest === "string" ? digest : undefined,
-        savedMs: Number((stat?.mtimeNs ?? 0n) / 1_000_000n),
-        sizeBytes: stat?.sizeBytes ?? 0,
+        base: entry?.base,
+        digest: entry?.digest,
+        kept: entry?.kept ?? false,
+        savedMs: savedMs(path),
+        sizeBytes: files.stat(path)?.sizeBytes ?? 0,
       };
+    }),
+    partials: files.list(join(layout.root, PARTIAL_FOLDER)).map((name) => {
+      const path = join(layout.root, PARTIAL_FOLDER, name);
+      return { path, savedMs: savedMs(path), sizeBytes: measure(files, path) };
     }),
     objects: new Map(shards("objects").map((path) => [basename(path), files.stat(path)?.sizeBytes ?? 0])),
     reach,

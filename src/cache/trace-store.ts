@@ -8,7 +8,7 @@ import type { Facts } from "../contract.ts";
 import { digestBytes } from "../identity/digest.ts";
 import type { CodeListing, KeyManifest } from "../identity/key-manifest.ts";
 import { canonicalJson, type JsonObject } from "../json.ts";
-import type { FileSystem } from "../platform/file-system.ts";
+import { type FileSystem, isRefusal } from "../platform/file-system.ts";
 import type { EngineRecord } from "../record.ts";
 import { replaceFile, type StoreLayout } from "./store-layout.ts";
 
@@ -23,6 +23,8 @@ export interface Trace {
   readonly measurements: Readonly<Record<string, number>>;
   readonly warnings: readonly string[];
   readonly engine?: EngineRecord;
+  /** What the checkpoints that it left belong to; absent where it saved and found none. */
+  readonly checkpointBase?: string;
   /** The class of machines on which equal bits are promised: platform, architecture, instructions. */
   readonly platformClass: string;
   readonly runId: string;
@@ -58,11 +60,14 @@ export function createTraceStore(files: FileSystem, layout: StoreLayout): TraceS
     find(fingerprint) {
       const folder = layout.traces(fingerprint);
       const traces: Trace[] = [];
-      for (const name of files.list(folder)) {
-        const text = files.readText(join(folder, name));
-        if (text === undefined || `${digestBytes(text).slice(0, ID_LENGTH)}.json` !== name) continue;
-        const trace = JSON.parse(text) as Trace;
-        if (trace.format === "tfpipe/trace/1" && trace.fingerprint === fingerprint) traces.push(trace);
+      try {
+        for (const name of files.list(folder)) {
+          const trace = parseTrace(files.readText(join(folder, name)), name);
+          if (trace?.fingerprint === fingerprint) traces.push(trace);
+        }
+      } catch (error) {
+        // What cannot be read is made again.
+        if (!isRefusal(error)) throw error;
       }
       return traces.sort((a, b) => (a.madeAt < b.madeAt ? 1 : a.madeAt > b.madeAt ? -1 : 0));
     },
@@ -73,4 +78,43 @@ export function createTraceStore(files: FileSystem, layout: StoreLayout): TraceS
       replaceFile(files, layout, join(folder, `${digestBytes(text).slice(0, ID_LENGTH)}.json`), text);
     },
   };
+}
+
+/** Undefined where the text is not what the name says, or is no trace: then the stage runs again. */
+export function parseTrace(text: string | undefined, name: string): Trace | undefined {
+  if (text === undefined || `${digestBytes(text).slice(0, ID_LENGTH)}.json` !== name) return undefined;
+  try {
+    const trace = JSON.parse(text) as Trace | null;
+    return trace !== null && isTrace(trace) ? trace : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isTrace(trace: Trace): boolean {
+  const { manifest, code, outputs, metrics, measurements, warnings, durationMs } = trace;
+  const texts = [trace.fingerprint, trace.platformClass, trace.runId, trace.madeAt];
+  return (
+    trace.format === "tfpipe/trace/1" &&
+    texts.every((text) => typeof text === "string") &&
+    [manifest, code, outputs, metrics, measurements].every(isObject) &&
+    Object.values(outputs).every(isOutput) &&
+    typeof durationMs === "number" &&
+    Array.isArray(warnings) &&
+    warnings.every((line) => typeof line === "string")
+  );
+}
+
+function isOutput(output: TracedOutput): boolean {
+  return (
+    isObject(output) &&
+    typeof output.kind === "string" &&
+    /^[0-9a-f]{64}$/.test(output.digest) &&
+    typeof output.sizeBytes === "number" &&
+    isObject(output.facts)
+  );
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -11,8 +11,8 @@ export interface DoctorOptions {
 export async function doctorCommand(app: App, { json, artifacts }: DoctorOptions): Promise<ExitCode> {
   const opened = await openRuns(app, [], { profile: [], ...(artifacts === undefined ? {} : { artifacts }) }, 0);
   if (opened === undefined) return 2;
-  const { files, layout, locks } = opened.workspace;
-  const examined = await examineStore({ files, layout, locks, runs: opened.runs });
+  const { workspace, runs } = opened;
+  const examined = await examineStore({ ...workspace, runs }, Date.parse(workspace.clock.date()));
   const left = examined.findings.filter(({ repaired }) => !repaired).length;
   if (json) app.out.write(`${JSON.stringify(examined)}\n`);
   else {

@@ -1,8 +1,9 @@
 /** `pipe gc`: frees what nothing refers to any more, and what the limits let go. Pins keep runs whatever the limits are. */
 import { join } from "node:path";
 import { findGarbage, GARBAGE_KINDS, type GarbageLimits, removeGarbage } from "../cache/collect-garbage.ts";
-import { COLLECTOR_LOCK, findLiveRun } from "../cache/run-lease.ts";
+import { findLiveRun, lockCollector } from "../cache/run-lease.ts";
 import { replaceFile } from "../cache/store-layout.ts";
+import type { HeldLock } from "../platform/work-lock.ts";
 import { type GarbageSummary, renderGarbage } from "../report/render-garbage.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { needRun, type OpenedRuns, openRuns } from "./open-runs.ts";
@@ -24,21 +25,19 @@ export async function gcCommand(app: App, options: GcOptions): Promise<ExitCode>
   const opened = await openRuns(app, [], { profile: [], ...(artifacts === undefined ? {} : { artifacts }) }, 0);
   if (opened === undefined) return 2;
   if (options.pin.length + options.unpin.length > 0) return changePins(app, opened, options);
-  const { files, layout, locks, clock } = opened.workspace;
-  const lock = locks.tryAcquire(COLLECTOR_LOCK);
+  const { files, layout, clock } = opened.workspace;
+  const lock = options.dryRun ? NO_LOCK : lockCollector(opened.workspace);
   if ("holder" in lock) {
     const { pid, host } = lock.holder;
     app.err.write(`error: another pipe gc is at work (process ${pid} on ${host})\n`);
     return 1;
   }
   try {
-    const live = findLiveRun(files, layout, locks);
+    const live = findLiveRun(opened.workspace);
     if (live !== undefined) {
       const who = `a run is going on (process ${live.pid} on ${live.host})`;
       if (!options.dryRun) {
-        app.err.write(
-          `error: ${who}: it needs what no record names yet\n  = help: wait for its end, or add --dry-run\n`,
-        );
+        app.err.write(`error: ${who}: it needs what no record names yet\n  help: wait for its end, or add --dry-run\n`);
         return 1;
       }
       app.err.write(`note: ${who}: what it makes looks like garbage until its end\n`);
@@ -71,6 +70,8 @@ export async function gcCommand(app: App, options: GcOptions): Promise<ExitCode>
     lock.release();
   }
 }
+
+const NO_LOCK: HeldLock = { release: () => {} };
 
 function changePins(app: App, opened: OpenedRuns, { pin, unpin, json }: GcOptions): ExitCode {
   const { files, layout } = opened.workspace;

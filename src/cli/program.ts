@@ -365,10 +365,13 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
 
   pipelineCommand(program, "clean", "remove visible results (the store keeps what was computed)")
     .option("--store", "also empty the store: everything will have to run again")
+    .option("--json", "print one JSON object")
     .addHelpText("after", examples(["pipe clean resnet34", "pipe clean resnet34 plot", "pipe clean resnet34 --store"]))
     .action(async (words: string[], options) => {
       const { cleanCommand } = await import("./clean.ts");
-      done(await cleanCommand(app, words, { ...defaults(options), store: flag(options.store) }));
+      done(
+        await cleanCommand(app, words, { ...defaults(options), store: flag(options.store), json: flag(options.json) }),
+      );
     });
   return program;
 }

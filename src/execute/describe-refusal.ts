@@ -26,6 +26,14 @@ export function describeRefusal(error: unknown): (FailureRecord & { readonly hel
       return refusal("permission denied", "check who may read and write there");
     case "EIO":
       return refusal("the disk failed", "check the device, then run again: what is finished is kept");
+    case "ESTALE":
+    case "ENOTCONN":
+    case "ETIMEDOUT":
+    case "EHOSTDOWN":
+    case "EHOSTUNREACH":
+    case "ENODEV":
+    case "ENXIO":
+      return refusal("the file system cannot be reached", "check the mount or the network, then run again");
     case "EMFILE":
     case "ENFILE":
       return refusal("too many files are open", "raise the limit (ulimit -n) and run again");

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
-import { REFERENCES_FILE } from "../cache/artifact-store.ts";
+import { parseReferences, REFERENCES_FILE } from "../cache/artifact-store.ts";
 import type { Trace, TracedOutput } from "../cache/trace-store.ts";
 import type { ResolvedCode } from "../identity/code-library.ts";
 import { digestFile } from "../identity/digest.ts";
@@ -69,7 +69,8 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
     const outputs = Object.fromEntries(
       Object.keys(stage.outputs).map((name) => [name, join(staging, "outputs", name)]),
     );
-    for (const folder of Object.values(outputs)) files.makeFolder(folder);
+    const refused = makeFolders(workspace, Object.values(outputs));
+    if (refused !== undefined) return { ...failed(...refused), isFinal: true };
     for (const { path, digest } of key.resolved?.bundles ?? [])
       if ((await digestFile(files, path)) !== digest)
         return { ...failed(`${path} is not the code that was built`, "build or install tfpipe again"), isFinal: true };
@@ -161,15 +162,23 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
       };
     for (const folder of Object.values(outputs)) ownFiles(files, layout, folder);
     const staged =
-      command === undefined
-        ? findWorkerOutputs(workspace, stage, outputs, request.inputs)
-        : findShellOutputs(files, command, outputs);
+      command === undefined ? findWorkerOutputs(workspace, stage, outputs) : findShellOutputs(files, command, outputs);
     if ("problem" in staged) return failed(staged.problem, staged.help);
+    for (const [name, { folder }] of Object.entries(staged.found)) {
+      const wrong = findWrongReference(workspace, folder, request.inputs);
+      if (wrong !== undefined) return failed(`output ${name} ${wrong}`);
+    }
     const taken: Record<string, TracedOutput> = {};
     for (const [name, { folder, kind }] of Object.entries(staged.found)) {
       const stored = await workspace.artifacts.takeIn(folder, kind);
       taken[name] = { ...stored, facts: stage.facts[name] ?? {} };
     }
+    const late = await findLate(workspace, taken);
+    if (late !== undefined)
+      return failed(
+        `output ${late} was still being written when the stage had ended, so it cannot be kept`,
+        "a stage ends only when everything it started has ended",
+      );
     const trace: Trace = {
       format: "tfpipe/trace/1",
       fingerprint: key.fingerprint,
@@ -193,6 +202,18 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
     return { result: "failed", failure: refusal, ...executed() };
   } finally {
     removeStaging(files, staging);
+  }
+}
+
+/** What to say where the folders cannot be made. */
+function makeFolders({ files }: Workspace, folders: readonly string[]): readonly [string, string] | undefined {
+  try {
+    for (const folder of folders) files.makeFolder(folder);
+    return undefined;
+  } catch (error) {
+    const refusal = describeRefusal(error);
+    if (refusal === undefined) throw error;
+    return [`its outputs cannot be staged: ${refusal.message}`, refusal.help];
   }
 }
 
@@ -223,12 +244,21 @@ async function findSpoilt(
   return undefined;
 }
 
+/** Output into which somebody wrote after it had been digested. */
+async function findLate(
+  { artifacts }: Workspace,
+  taken: Readonly<Record<string, TracedOutput>>,
+): Promise<string | undefined> {
+  for (const [name, { digest }] of Object.entries(taken))
+    if ((await artifacts.inspect(digest)) !== undefined) return name;
+  return undefined;
+}
+
 /** Each output as the stage left it, or what is wrong with one. */
 function findWorkerOutputs(
   workspace: Workspace,
   stage: PipelineStage,
   outputs: Readonly<Record<string, string>>,
-  inputs: Readonly<Record<string, ArtifactPaths>>,
 ): StagedOutputs {
   const found: Record<string, StagedOutput> = {};
   for (const [name, { kind }] of Object.entries(stage.outputs)) {
@@ -238,15 +268,13 @@ function findWorkerOutputs(
         problem: `it ended without writing its output ${name}`,
         help: "a stage must put at least one file into each output folder",
       };
-    const unknown = findUnknownReference(workspace, folder, inputs);
-    if (unknown !== undefined)
-      return { problem: `output ${name} references ${unknown}, which is not an input of the stage` };
     found[name] = { folder, kind };
   }
   return { found };
 }
 
-function findUnknownReference(
+/** What is wrong with the references of an output, in words that follow its name. */
+function findWrongReference(
   { files }: Workspace,
   folder: string,
   inputs: Readonly<Record<string, ArtifactPaths>>,
@@ -259,6 +287,12 @@ function findUnknownReference(
     for (const target of Object.values(paths.references)) visit(target);
   };
   for (const paths of Object.values(inputs)) visit(paths);
-  const references = JSON.parse(text) as Record<string, { digest: string }>;
-  return Object.values(references).find(({ digest }) => !known.has(digest))?.digest;
+  let references: ReturnType<typeof parseReferences>;
+  try {
+    references = parseReferences(text);
+  } catch {
+    return `has a file ${REFERENCES_FILE} of its own; that name is for what \`outputs.x.reference\` writes`;
+  }
+  const unknown = Object.values(references).find(({ digest }) => !known.has(digest));
+  return unknown === undefined ? undefined : `references ${unknown.digest}, which is not an input of the stage`;
 }

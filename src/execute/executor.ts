@@ -13,13 +13,16 @@
 import { join } from "node:path";
 import type { PGraph } from "p-graph";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
+import type { LockAttempt } from "../cache/locks.ts";
 import { DamagedObject } from "../cache/object-store.ts";
-import { COLLECTOR_LOCK, dropDeadLeases, leaseName } from "../cache/run-lease.ts";
+import { createOverlayStore, type OverlayStore } from "../cache/overlay-store.ts";
+import { dropDeadLocks } from "../cache/run-lease.ts";
 import type { Trace, TracedResult } from "../cache/trace-store.ts";
 import type { EmitEvent, RunEvent } from "../events.ts";
 import { producersOf, type StageGraph } from "../graph/stage-graph.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
-import type { FileStat } from "../platform/file-system.ts";
+import { type FileStat, isRefusal } from "../platform/file-system.ts";
+import type { HeldLock } from "../platform/work-lock.ts";
 import type { FailureRecord, StageOutcome, StageRecord } from "../record.ts";
 import { type Decision, decideStage, describeDifferences } from "./decide.ts";
 import { describeRefusal } from "./describe-refusal.ts";
@@ -66,38 +69,17 @@ class StageNotDone extends Error {}
 
 export async function executeRun(workspace: Workspace, request: ExecuteRequest): Promise<readonly StageRecord[]> {
   const run = new Run(workspace, request);
-  const lease = await takeLease(workspace, request);
   try {
     return await run.all();
   } finally {
-    lease?.release();
-  }
-}
-
-/** While a run has one, nothing is collected. Undefined where the store cannot be written: then nothing is collected either. */
-async function takeLease({ files, layout, locks, clock }: Workspace, { runId, signal }: ExecuteRequest) {
-  try {
-    dropDeadLeases(files, layout, locks);
-    const lease = locks.tryAcquire(leaseName(runId));
-    if (!("release" in lease)) return undefined;
-    for (;;) {
-      const collector = locks.tryAcquire(COLLECTOR_LOCK);
-      if ("release" in collector) {
-        collector.release();
-        return lease;
-      }
-      if (signal.aborted) return lease;
-      await clock.wait(LOCK_POLL_MS, signal);
-    }
-  } catch (error) {
-    if (describeRefusal(error) === undefined) throw error;
-    return undefined;
+    run.end();
   }
 }
 
 /** One run's state: what became of each stage so far. */
 class Run {
-  readonly #workspace: Workspace;
+  /** Another one from the moment on when the store cannot be written. */
+  #workspace: Workspace;
   readonly #request: ExecuteRequest;
   readonly #folder: string;
   readonly #stages: ReadonlyMap<string, PipelineStage>;
@@ -112,6 +94,9 @@ class Run {
   readonly #expectedMs: ReadonlyMap<string, number>;
   readonly #priorities: ReadonlyMap<string, number>;
   readonly #startMs: number;
+  #lease: HeldLock | undefined;
+  #overlay: OverlayStore | undefined;
+  #isUnwritable = false;
   #stopped = false;
   #rememberAgainMs = Number.NEGATIVE_INFINITY;
 
@@ -143,6 +128,7 @@ class Run {
     for (const { stage, reason, trace } of plan.filter(isSettled))
       this.#succeed(this.#stages.get(stage)!, "fresh", reason, trace!);
     const rest = plan.filter((planned) => !isSettled(planned));
+    if (rest.length > 0) await this.#takeLease();
     if (rest.length > 1 && rest.some(({ decision }) => decision === "run" || decision === "pending"))
       await this.#walk(rest.map(({ stage }) => stage));
     else
@@ -153,6 +139,49 @@ class Run {
     for (const { stage } of plan) if (!this.#records.has(stage)) this.#skip(stage);
     this.#rememberLast(runId);
     return plan.map(({ stage }) => this.#records.get(stage)!);
+  }
+
+  end(): void {
+    this.#lease?.release();
+    this.#overlay?.remove();
+  }
+
+  /** Before the first write. While a run has one, nothing is collected. */
+  async #takeLease(): Promise<void> {
+    const { locks, clock } = this.#workspace;
+    const { runId, signal } = this.#request;
+    try {
+      dropDeadLocks(this.#workspace);
+      const lease = locks.tryLease(runId);
+      if ("release" in lease) this.#lease = lease;
+      for (let waited = false; !signal.aborted; waited = true) {
+        const collector = locks.tryCollect();
+        if ("release" in collector) return collector.release();
+        const { pid, host } = collector.holder;
+        if (!waited)
+          this.#emit({ type: "warned", message: `waits for the end of pipe gc (process ${pid} on ${host})` });
+        await clock.wait(LOCK_POLL_MS, signal);
+      }
+    } catch (error) {
+      this.#goOnBesideStore(error);
+    }
+  }
+
+  /** The store cannot be written: said once, and from here on what is made is kept beside it until the run's end. */
+  #goOnBesideStore(error: unknown): void {
+    if (!isRefusal(error)) throw error;
+    if (this.#isUnwritable) return;
+    this.#isUnwritable = true;
+    const { message, help } = describeRefusal(error) ?? { message: String(error), help: "check the folder artifacts/" };
+    let outcome = "what this run makes is placed, and not kept for later runs";
+    try {
+      this.#overlay = createOverlayStore(this.#workspace);
+      this.#workspace = { ...this.#workspace, ...this.#overlay };
+    } catch (refused) {
+      if (!isRefusal(refused)) throw refused;
+      outcome = "nor can the folder beside it, so no stage can run";
+    }
+    this.#emit({ type: "warned", message: `the store cannot be written: ${message}; ${outcome}`, help });
   }
 
   async #walk(names: readonly string[]): Promise<void> {
@@ -212,8 +241,8 @@ class Run {
     const lock = await this.#lock(stage, key);
     try {
       // Until we had the lock, somebody else may have made the very trace.
-      if (!force && workspace.traces.find(key.fingerprint).length > 0) {
-        const again = await decideStage(workspace, { stage, key, lastFingerprint, folder: this.#folder });
+      if (!force && this.#workspace.traces.find(key.fingerprint).length > 0) {
+        const again = await decideStage(this.#workspace, { stage, key, lastFingerprint, folder: this.#folder });
         if (again.trace !== undefined) {
           if (again.decision === "restore") await this.#place(stage, again.trace);
           const ours = again.trace.runId === this.#request.runId;
@@ -223,7 +252,7 @@ class Run {
       }
       await this.#execute(stage, key, decision, inputs, watched);
     } finally {
-      lock.release();
+      lock?.release();
     }
   }
 
@@ -264,7 +293,7 @@ class Run {
       settle: (ended) => this.#settle(stage, key, reason, ended),
       execute: async (attempt) => {
         await this.#start(stage, key, reason, attempt);
-        return this.#runProcess(stage, key, inputs, watched);
+        return this.#runProcess(stage, key, await this.#locate(stage, inputs), watched);
       },
       onRetry: (retry) => this.#emit({ type: "stage-retrying", stage: stage.name, ...retry }),
     });
@@ -302,6 +331,11 @@ class Run {
       ...(attempt === 1 ? {} : { attempt }),
     });
     await this.#healInputs(stage);
+  }
+
+  /** What had to be made again is at another place if the store cannot be written. */
+  async #locate(stage: PipelineStage, inputs: Readonly<Record<string, ArtifactPaths>>): Promise<typeof inputs> {
+    return this.#isUnwritable ? (await readStageInputs(this.#workspace, stage, this.#traces)).inputs : inputs;
   }
 
   #runProcess(
@@ -382,11 +416,13 @@ class Run {
     return makeStageKey(this.#workspace, { stage, pipelineFolder: pipeline.folder, inputs, engine });
   }
 
-  async #lock(stage: PipelineStage, key: StageKey): Promise<{ readonly release: () => void }> {
-    const { locks, clock } = this.#workspace;
+  /** Undefined where the store cannot be written: a lock only saves work. */
+  async #lock(stage: PipelineStage, key: StageKey): Promise<HeldLock | undefined> {
+    const { clock } = this.#workspace;
     const { signal } = this.#request;
     for (let waited = false; ; waited = true) {
-      const attempt = locks.tryAcquire(key.fingerprint);
+      const attempt = this.#tryLock(key.fingerprint);
+      if (attempt === undefined) return undefined;
       if ("release" in attempt) return attempt;
       if (!waited)
         this.#emit({
@@ -399,6 +435,16 @@ class Run {
         throw new StageNotDone();
       }
       await clock.wait(LOCK_POLL_MS, signal);
+    }
+  }
+
+  #tryLock(fingerprint: string): LockAttempt | undefined {
+    if (this.#isUnwritable) return undefined;
+    try {
+      return this.#workspace.locks.tryAcquire(fingerprint);
+    } catch (error) {
+      this.#goOnBesideStore(error);
+      return undefined;
     }
   }
 
@@ -426,6 +472,7 @@ class Run {
 
   /** So that `why` and `show` know after a kill, too, what succeeded before it. */
   #rememberLast(runId: string | undefined): void {
+    if (this.#isUnwritable) return;
     const { clock } = this.#workspace;
     const startedMs = clock.nowMs();
     try {

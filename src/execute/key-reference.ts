@@ -120,7 +120,7 @@ export function labelOfRun(record: RunRecord): ComparedKey {
 
 const FORGOTTEN =
   "what it had when its reader ran is not known any more: that record or trace was removed from the store";
-const GONE = "its trace was removed from the store, so what it had is not known any more";
+const GONE = "its trace was removed from the store (pipe gc), so what it had is not known any more";
 
 function known(trace: Trace, label: ComparedKey): KnownKey {
   return { key: trace, label, undecided: new Set(), trace };

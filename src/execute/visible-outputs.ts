@@ -47,10 +47,24 @@ export async function placeVisibleOutputs(
 ): Promise<void> {
   const staged = layout.temporary();
   const moved: string[] = [];
-  const old = (): string => {
+  /** Where the old ones are now; undefined where there were none. */
+  const moveAside = (): string | undefined => {
     const path = layout.temporary();
+    try {
+      files.rename(folder, path);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
     moved.push(path);
     return path;
+  };
+  const putBack = (old: string | undefined): void => {
+    try {
+      if (old !== undefined) files.rename(old, folder);
+    } catch {
+      // Then nothing is there, and the next run restores it from the store.
+    }
   };
   try {
     files.makeFolder(staged);
@@ -65,16 +79,14 @@ export async function placeVisibleOutputs(
     files.makeFolder(join(folder, ".."));
     // Another run may be placing its copy: whoever comes last wins, and both are whole.
     for (;;) {
-      try {
-        files.rename(folder, old());
-      } catch (error) {
-        if (!isMissing(error)) throw error;
-      }
+      const old = moveAside();
       try {
         files.rename(staged, folder);
         return;
       } catch (error) {
-        if (!["ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) throw error;
+        if (["ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) continue;
+        putBack(old);
+        throw error;
       }
     }
   } finally {

@@ -1,5 +1,6 @@
 /** The digest of a file or folder on disk, as an artifact: the user's inputs, and what a stage left in staging. */
-import type { FileSystem } from "../platform/file-system.ts";
+import type { FileStat, FileSystem } from "../platform/file-system.ts";
+import { FILE_LANES, inLanes } from "./in-lanes.ts";
 import { digestListing, type ListedFile, type Listing } from "./listing.ts";
 import type { StatMemo } from "./stat-memo.ts";
 
@@ -41,27 +42,26 @@ export async function digestPath(
 }
 
 async function listFolder(files: FileSystem, memo: Pick<StatMemo, "digest">, root: string): Promise<Listing> {
-  const listed: ListedFile[] = [];
+  const found: { readonly path: string; readonly stat: FileStat }[] = [];
   const emptyFolders: string[] = [];
-  const walk = async (folder: string, prefix: string): Promise<void> => {
+  const walk = (folder: string, prefix: string): void => {
     const names = files.list(folder);
     if (names.length === 0 && prefix !== "") emptyFolders.push(prefix.slice(0, -1));
     for (const name of names) {
       const path = `${folder}/${name}`;
       const stat = files.stat(path);
+      if (stat === undefined && name.includes("\uFFFD"))
+        throw new UnfitForArtifact(path, "has a name that is not UTF-8", "rename it");
       if (stat === undefined) throw new UnfitForArtifact(path, "vanished while it was read");
-      if (stat.kind === "folder") await walk(path, `${prefix}${name}/`);
-      else if (stat.kind === "file")
-        listed.push({
-          path: prefix + name,
-          sizeBytes: stat.sizeBytes,
-          digest: await memo.digest(path, stat),
-          executable: stat.executable,
-        });
+      if (stat.kind === "folder") walk(path, `${prefix}${name}/`);
+      else if (stat.kind === "file") found.push({ path: prefix + name, stat });
       else throw new UnfitForArtifact(path, "is a link or a device; an artifact holds files and folders only");
     }
   };
-  await walk(root, "");
-  listed.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-  return { files: listed, emptyFolders };
+  walk(root, "");
+  const listed = await inLanes(found, FILE_LANES, async ({ path, stat }): Promise<ListedFile> => {
+    const digest = await memo.digest(`${root}/${path}`, stat);
+    return { path, sizeBytes: stat.sizeBytes, digest, executable: stat.executable };
+  });
+  return { files: [...listed].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0)), emptyFolders };
 }

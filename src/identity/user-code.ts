@@ -147,9 +147,17 @@ export function openUserCode(options: UserCodeOptions): UserCode {
   };
 }
 
-/** Folders of bundles that the index of a `.store/code` no longer names. What a run uses that goes on may be among them. */
+/**
+ * Folders of bundles that the index of a `.store/code` no longer names, or names for a module that is gone. What a run
+ * uses that goes on may be among them.
+ */
 export function findUnusedCode(files: FileSystem, folder: string): readonly string[] {
-  const used = new Set(Object.values(readIndex(files, join(folder, "index.json")).bundles).map(homeOf));
+  const { bundles } = readIndex(files, join(folder, "index.json"));
+  const used = new Set(
+    Object.entries(bundles)
+      .filter(([module]) => files.stat(module) !== undefined)
+      .map(([, bundle]) => homeOf(bundle)),
+  );
   return files
     .list(folder)
     .map((name) => join(folder, name))

@@ -21,6 +21,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
@@ -46,6 +47,8 @@ export interface FileSystem {
   readText(path: string): string | undefined;
   /** Reads a file from front to back in pieces. */
   stream(path: string, onPiece: (piece: Uint8Array) => void): Promise<void>;
+  /** Its sha256, computed beside the program's own thread; undefined where it is too small for that to pay. */
+  digestBeside?(path: string): Promise<string> | undefined;
   makeFolder(folder: string): void;
   /** Creates `path`, writes and flushes it. Fails where it exists. */
   writeNew(path: string, bytes: Uint8Array | string): void;
@@ -59,7 +62,8 @@ export interface FileSystem {
   rename(from: string, to: string): void;
   /** Removes a file or a whole folder; quiet where there is none. Does not follow links. */
   remove(path: string): void;
-  setMode(path: string, mode: "read-only" | "read-only-executable" | "writable" | "writable-executable"): void;
+  /** `sealed`: read-only, with `SEALED_MTIME_NS` as its time, so that every later write shows in it. */
+  setMode(path: string, mode: keyof typeof MODES): void;
   /** Sets the modification time of a file that is not empty to now, as the file system's clock has it. */
   touch(path: string): void;
   /** Where a path leads when it is a link; the path itself where it is none, or leads nowhere. */
@@ -67,12 +71,20 @@ export interface FileSystem {
 }
 
 const MODES = {
+  sealed: 0o444,
   "read-only": 0o444,
   "read-only-executable": 0o555,
   writable: 0o644,
   "writable-executable": 0o755,
 } as const;
 const PIECE_BYTES = 1 << 20;
+
+/**
+ * No clock says this, so no write leaves it, however soon it follows. Half a second, so that it differs where a file
+ * system keeps whole seconds: there the time of a file says less.
+ */
+const SEALED_SECONDS = 1.5;
+export const SEALED_MTIME_NS = 1_500_000_000n;
 
 export const nodeFileSystem: FileSystem = {
   stat(path) {
@@ -163,6 +175,7 @@ export const nodeFileSystem: FileSystem = {
   },
   setMode(path, mode) {
     chmodSync(path, MODES[mode]);
+    if (mode === "sealed") utimesSync(path, SEALED_SECONDS, SEALED_SECONDS);
   },
   touch(path) {
     // Writing the first byte again lets the file system's own clock set the time.

@@ -52,6 +52,14 @@ export function createLookRecorder(files: FileSystem): LookRecorder {
         lookFirst(path);
         return files.stream(path, onPiece);
       },
+      ...(files.digestBeside === undefined
+        ? {}
+        : {
+            digestBeside(path: string) {
+              lookFirst(path);
+              return files.digestBeside!(path);
+            },
+          }),
       makeFolder(folder) {
         change();
         files.makeFolder(folder);

@@ -1,9 +1,9 @@
 /** Garbage in stores that real runs of puppets made: what goes, what stays, and that what stays is whole. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { findGarbage, type GarbageLimits, removeGarbage } from "../../src/cache/collect-garbage.ts";
-import { findLiveRun } from "../../src/cache/run-lease.ts";
+import { findLiveRun, lockCollector } from "../../src/cache/run-lease.ts";
 import { createRunStore } from "../../src/cache/run-store.ts";
 import type { Workspace } from "../../src/execute/workspace.ts";
 import { PuppetRunner } from "../execute/puppet-run.ts";
@@ -62,7 +62,6 @@ test("limits let old runs go: with both, only what is older and beyond the last 
   const first = await runKept("1", "01");
   await runKept("2", "20");
   await runKept("3", "30");
-  const day = 86_400_000;
   expect(counts({ keepLast: 1 }).runs).toBe(2);
   expect(counts({ olderThanMs: 50 * day }).runs).toBe(1);
   expect(counts({ keepLast: 1, olderThanMs: 50 * day }).runs).toBe(1);
@@ -121,7 +120,7 @@ test("artifacts that artifacts reference are kept", async () => {
 
 test("a run that goes on is seen, and one that has ended is not", async () => {
   let live: unknown;
-  const look = () => findLiveRun(workspace.files, workspace.layout, workspace.locks);
+  const look = () => findLiveRun(workspace);
   await puppets.run(stages("1"), {
     workspace,
     onEvent: ({ type }) => {
@@ -130,4 +129,85 @@ test("a run that goes on is seen, and one that has ended is not", async () => {
   });
   expect(live).toMatchObject({ pid: process.pid });
   expect(look()).toBeUndefined();
+});
+
+const inStore = (...parts: string[]) => join(workspace.layout.root, ...parts);
+const day = 86_400_000;
+
+/** A file in the store that was last changed so many days before now. */
+function write(path: string, text: string, daysOld: number): void {
+  mkdirSync(join(inStore(path), ".."), { recursive: true });
+  writeFileSync(inStore(path), text);
+  const seconds = (now - daysOld * day) / 1000;
+  utimesSync(inStore(path), seconds, seconds);
+}
+
+test("downloads go when they are older than what is kept, or when the store is to be small", async () => {
+  await runKept("1", "01");
+  write("scratch/fetch/downloads/old", "12345", 40);
+  write("scratch/fetch/downloads/young", "12345", 2);
+  expect(counts()).toEqual({});
+  expect(counts({ olderThanMs: 30 * day })).toMatchObject({ scratch: 1 });
+  expect(counts({ maxSizeBytes: 0 })).toMatchObject({ scratch: 2 });
+});
+
+test("leftovers go: of a day in tmp, of a month of pipelines as they were last read, and all that is in quarantine", async () => {
+  await runKept("1", "01");
+  write("tmp/half", "", 2);
+  write("tmp/now", "", 0);
+  write("memo/pipeline-a.json", "", 31);
+  write("memo/pipeline-b.json", "", 29);
+  write("memo/files.json", "", 31);
+  write("quarantine/damaged", "123", 0);
+  const { garbage, freedBytes } = find();
+  expect(garbage.map(({ path }) => path).sort()).toEqual(
+    ["memo/pipeline-a.json", "quarantine/damaged", "tmp/half"].map((path) => inStore(path)),
+  );
+  expect(freedBytes).toBe(3);
+});
+
+test("bundles of users' own code go when no module is bundled into them any more", async () => {
+  await runKept("1", "01");
+  const module = join(puppets.folder, "stage.ts");
+  writeFileSync(module, "");
+  const indexed = (home: string) => ({
+    bundle: { source: "stage.ts", file: inStore("code", home, "stage.mjs"), digest: "", modules: {}, packages: {} },
+    files: {},
+    folders: {},
+  });
+  for (const home of ["used", "unused", "lost"]) write(`code/${home}/stage.mjs`, "", 0);
+  const bundles = { [module]: indexed("used"), [join(puppets.folder, "gone.ts")]: indexed("lost") };
+  write("code/index.json", JSON.stringify({ format: "tfpipe/user-code/1", bundles, notes: {} }), 0);
+  expect(find().garbage.map(({ path }) => path)).toEqual([inStore("code", "lost"), inStore("code", "unused")]);
+});
+
+test("a look changes nothing", async () => {
+  const id = await runKept("1", "01");
+  rmSync(workspace.layout.run(id), { recursive: true });
+  rmSync(workspace.layout.last("puppets"));
+  const before = find();
+  expect(before.garbage).not.toEqual([]);
+  expect(find()).toEqual(before);
+});
+
+test("on a full disk the collector makes itself the room that its lock needs", () => {
+  write("memo/files.json", "123", 0);
+  let freeBytes = 0;
+  const files = {
+    ...workspace.files,
+    remove(path: string) {
+      freeBytes += workspace.files.stat(path)?.sizeBytes ?? 0;
+      workspace.files.remove(path);
+    },
+  };
+  const locks = {
+    ...workspace.locks,
+    tryCollect() {
+      if (freeBytes === 0) throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      return workspace.locks.tryCollect();
+    },
+  };
+  const lock = lockCollector({ files, layout: workspace.layout, locks });
+  expect(lock).toHaveProperty("release");
+  if ("release" in lock) lock.release();
 });

@@ -1,7 +1,8 @@
 import { readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createLocks, type LockHolder } from "../../src/cache/locks.ts";
+import { createLocks } from "../../src/cache/locks.ts";
+import type { LockHolder } from "../../src/platform/work-lock.ts";
 import { openTemporaryStore } from "../temporary-store.ts";
 
 let store: ReturnType<typeof openTemporaryStore>;
@@ -15,14 +16,19 @@ beforeEach(() => {
 });
 afterEach(() => store.remove());
 
-const locksOf = (self: LockHolder) =>
-  createLocks({
-    files: store.files,
-    layout: store.layout,
-    self,
-    identify: (pid) => alive.get(pid),
-    every: () => () => {},
-  });
+const parts = (self: LockHolder) => ({
+  files: store.files,
+  layout: store.layout,
+  self,
+  identify: (pid: number) => alive.get(pid),
+  every: () => () => {},
+});
+const locksOf = (self: LockHolder) => createLocks(parts(self));
+/** As if the last heartbeat had been so long ago. */
+const setBack = (seconds: number) => {
+  const time = Date.now() / 1000 - seconds;
+  utimesSync(store.layout.lock("f"), time, time);
+};
 const first = () => locksOf({ pid: 1, identity: "one", host: "here" });
 const second = () => locksOf({ pid: 2, identity: "two", host: "here" });
 const acquire = (locks: ReturnType<typeof createLocks>) => locks.tryAcquire("f");
@@ -44,18 +50,43 @@ describe("the lock of a fingerprint", () => {
     expect(acquire(first())).toHaveProperty("release");
   });
 
+  test("of a holder that has stopped falls after a minute without a heartbeat, on the same host too", () => {
+    acquire(first());
+    setBack(120);
+    expect(acquire(second())).toHaveProperty("release");
+  });
+
+  test("is kept by its heartbeats, and another's is not", () => {
+    let beat = () => {};
+    const beating = createLocks({
+      ...parts({ pid: 1, identity: "one", host: "here" }),
+      every(_ms, callback) {
+        beat = callback;
+        return () => {};
+      },
+    });
+    acquire(beating);
+    setBack(120);
+    beat();
+    expect(acquire(second())).toHaveProperty("holder");
+    setBack(120);
+    acquire(second());
+    setBack(120);
+    beat();
+    expect(acquire(first())).toHaveProperty("release");
+  });
+
   test("of another host falls only after a minute without a heartbeat", () => {
     acquire(locksOf({ pid: 9, identity: "", host: "elsewhere" }));
     expect(acquire(first())).toHaveProperty("holder");
-    const longAgo = Date.now() / 1000 - 120;
-    utimesSync(store.layout.lock("f"), longAgo, longAgo);
+    setBack(120);
     expect(acquire(first())).toHaveProperty("release");
   });
 
   test("that was cut short while it was written falls by itself", () => {
     writeFileSync(store.layout.lock("f"), '{"pid":');
-    const before = Date.now() / 1000 - 5;
-    utimesSync(store.layout.lock("f"), before, before);
+    expect(acquire(first())).toHaveProperty("holder");
+    setBack(1);
     expect(acquire(first())).toHaveProperty("release");
   });
 
@@ -70,8 +101,7 @@ describe("the lock of a fingerprint", () => {
 
   test.each(['{"pid":', "null", "{}"])("that reads %s falls also when its time lies in the future", (text) => {
     writeFileSync(store.layout.lock("f"), text);
-    const later = Date.now() / 1000 + 3_600;
-    utimesSync(store.layout.lock("f"), later, later);
+    setBack(-3_600);
     expect(acquire(first())).toHaveProperty("release");
   });
 
@@ -80,6 +110,7 @@ describe("the lock of a fingerprint", () => {
     const path = store.layout.lock("f");
     let moves = 0;
     const late = createLocks({
+      ...parts({ pid: 2, identity: "two", host: "here" }),
       files: {
         ...store.files,
         rename(from, to) {
@@ -91,13 +122,48 @@ describe("the lock of a fingerprint", () => {
           store.files.rename(from, to);
         },
       },
-      layout: store.layout,
-      self: { pid: 2, identity: "two", host: "here" },
-      identify: (pid) => alive.get(pid),
-      every: () => () => {},
     });
     expect(acquire(late)).toEqual({ holder: { pid: 1, identity: "one", host: "here" } });
     expect(moves).toBe(1);
     expect(readdirSync(dirname(store.layout.temporary()))).toEqual([]);
+  });
+
+  test("is not taken for its own by a process that lost one and has another", () => {
+    const lost = acquire(first());
+    rmSync(store.layout.lock("f"));
+    acquire(first());
+    if ("release" in lost) lost.release();
+    expect(acquire(second())).toHaveProperty("holder");
+  });
+
+  test("is released without a byte of room, and a release that is refused throws nothing", () => {
+    const full = (changed: string[]) => ({
+      ...store.files,
+      rename: (_from: string, to: string) => void changed.push(to),
+      writeNew(path: string, bytes: Uint8Array | string) {
+        changed.push(path);
+        store.files.writeNew(path, bytes);
+      },
+    });
+    const changed: string[] = [];
+    const held = acquire(createLocks({ ...parts({ pid: 1, identity: "one", host: "here" }), files: full(changed) }));
+    if ("release" in held) held.release();
+    expect(changed).toEqual([store.layout.lock("f")]);
+    expect(acquire(second())).toHaveProperty("release");
+
+    rmSync(store.layout.lock("f"));
+    const refused = createLocks({
+      ...parts({ pid: 1, identity: "one", host: "here" }),
+      files: {
+        ...store.files,
+        remove() {
+          throw Object.assign(new Error("EIO"), { code: "EIO" });
+        },
+      },
+    });
+    const kept = acquire(refused);
+    if ("release" in kept) kept.release();
+    setBack(61);
+    expect(acquire(second())).toHaveProperty("release");
   });
 });

@@ -103,6 +103,29 @@ describe("an artifact in the store", () => {
     expect((await store.artifacts.inspect(view.digest))?.message).toMatch(/is damaged/);
   });
 
+  test.each(["its listing", "references.json"])(
+    "with %s damaged is said to be damaged, and missing where it is",
+    async (what) => {
+      const base = await takeIn({ "images.bin": "pixels" }, "dataset");
+      const view = await takeIn(
+        { "references.json": `{"base":{"digest":"${base.digest}","kind":"dataset"}}\n` },
+        "dataset",
+      );
+      const object = what === "its listing" ? store.layout.object(view.digest) : objectOf(view.digest, what);
+      const damageIt = () => damage(object, (bytes) => bytes.subarray(1));
+      const whole = readFileSync(object);
+      damageIt();
+      expect(await store.artifacts.inspect(view.digest)).toMatchObject({ state: "damaged" });
+      expect(readdirSync(join(store.layout.root, "quarantine"))).toHaveLength(1);
+      writeFileSync(object, whole);
+      expect(await store.artifacts.inspect(view.digest)).toBeUndefined();
+      damageIt();
+      expect(() => store.artifacts.locate(view)).toThrow(/is damaged/);
+      rmSync(join(store.layout.root, "quarantine"), { recursive: true });
+      expect(await store.artifacts.inspect(view.digest)).toMatchObject({ state: "missing" });
+    },
+  );
+
   test("is whole again once it was made again", async () => {
     const { digest } = await takeIn({ "a.json": "0123456789" });
     damage(objectOf(digest, "a.json"), (bytes) => bytes.subarray(1));

@@ -24,7 +24,7 @@ const TABLE: readonly (readonly [stages: string, files: string])[] = [
   // Getting data.
   [
     "fetch",
-    `stages/fetch.ts src/platform/{process-tree,work-lock}.ts
+    `stages/fetch.ts src/platform/{file-system,process-tree,wait-for,work-lock}.ts
      src/ml/data/{archive,byte-reader,cifar,crc32,csv-table,decode-image,decode-worker,decoder,download,file-tree}.ts
      src/ml/data/{idx,image-folder,image-split,locate,npy,numpy-arrays,pixel-values,synthetic}.ts`,
   ],

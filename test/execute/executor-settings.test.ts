@@ -276,6 +276,7 @@ describe("two who would do the same", () => {
       workspace: {
         ...workspace,
         locks: {
+          ...workspace.locks,
           tryAcquire: (fingerprint) =>
             held
               ? { holder: { pid: 4711, identity: "1", host: "elsewhere" } }

@@ -233,7 +233,7 @@ describe("against its last success, a stage", () => {
     await run(chain(), "r1");
     removeTraces();
     expect(await explain(chain({ a: "x" }), "a")).toBe(
-      "a: its trace was removed from the store, so what it had is not known any more",
+      "a: its trace was removed from the store (pipe gc), so what it had is not known any more",
     );
   });
 });
@@ -280,7 +280,7 @@ describe("against a run, a stage", () => {
     const first = await run(chain(), "r1");
     removeTraces();
     expect(await explain(chain({ c: "z" }), "c", keysOfRun(workspace, createRunStore(workspace), first))).toBe(
-      "c: its trace was removed from the store, so what it had is not known any more",
+      "c: its trace was removed from the store (pipe gc), so what it had is not known any more",
     );
   });
 });

@@ -41,7 +41,7 @@ export const puppet = { type: "puppet", async run({ params, inputs, outputs, log
   if (params.hang) await new Promise(() => setInterval(() => {}, 1e6));
   if (params.die) { process.kill(process.pid, params.die); await new Promise(() => setInterval(() => {}, 1e6)); }
   if (params.fail) { const error = new Error("told to fail"); error.name = "StageFailure"; throw error; }
-  if (params.spoilInput) { const path = inputs[params.spoilInput].path(""); chmodSync(path, 0o644); writeFileSync(path, "spoilt"); }
+  if (params.spoilInput) { const path = inputs[params.spoilInput].path(params.spoilFile ?? ""); chmodSync(path, 0o644); writeFileSync(path, "spoilt"); }
   if (params.reference) outputs.out.reference("base", { kind: "file", digest: params.reference });
   if (params.silent) return;
   writeFileSync(outputs.out.folder + "/out.txt", (params.random ? randomBytes(8).toString("hex") : params.text) + parts.join(""));

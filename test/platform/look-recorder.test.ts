@@ -26,6 +26,7 @@ const calls: Record<keyof FileSystem, (files: FileSystem) => unknown> = {
   read: (files) => files.read(file),
   readText: (files) => files.readText(file),
   stream: (files) => files.stream(file, () => {}),
+  digestBeside: (files) => files.digestBeside?.(file),
   makeFolder: (files) => files.makeFolder(join(folder, "made")),
   writeNew: (files) => files.writeNew(join(folder, "new"), "new"),
   append: (files) => files.append(file, "more"),
