@@ -9,7 +9,7 @@
  * What a killed run had begun and not announced may be in the store or not; so may what lost an object. Those may run.
  * Longer than most files because what is known of the project so far is the state of one class.
  */
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { findGarbage, removeGarbage } from "../../src/cache/collect-garbage.ts";
 import { createRunStore } from "../../src/cache/run-store.ts";
 import type { LastRun } from "../../src/execute/last-run.ts";
@@ -141,7 +141,7 @@ export class ProjectHistory {
       }
       if (disturbance.by !== "inputEdit" || count !== at) return;
       isDisturbed = true;
-      setBack = this.#editWhileRunning(disturbance);
+      setBack = this.#editWhileRunning(disturbance, reads);
     };
     const theatre = createPuppetTheatre({ seed, readLate, beforeEnd });
     let copies = 0;
@@ -179,10 +179,15 @@ export class ProjectHistory {
       );
   }
 
-  /** Gives how to set it back, where it is to be. */
-  #editWhileRunning({ file, value, restore }: Disturbance & { readonly by: "inputEdit" }): (() => void) | undefined {
+  /** A file that the stage reads, if it reads one. Gives how to set it back, where it is to be. */
+  #editWhileRunning(
+    { file, value, restore }: Disturbance & { readonly by: "inputEdit" },
+    reads: readonly string[],
+  ): (() => void) | undefined {
     const { disk } = this.#project;
-    const path = INPUT_FILES[file % INPUT_FILES.length]!;
+    const read = reads.filter((path) => path.startsWith(INPUTS)).map((path) => relative(INPUTS, path));
+    const choices = read.length > 0 ? read : INPUT_FILES;
+    const path = choices[file % choices.length]!;
     const before = this.#model.files.get(path);
     if (before === undefined) return undefined;
     const edit = (text: string): void => {
@@ -202,7 +207,10 @@ export class ProjectHistory {
     reads: readonly string[],
   ): void {
     const rng = createRng(drawn, "store");
-    const read = pick(rng, reads);
+    const read = pick(
+      rng,
+      reads.filter((path) => path.startsWith(STORE)),
+    );
     if (read !== undefined && isObjectDamage(how)) this.#spoilObject(read, how, rng);
     else this.#spoilStore(how, rng);
   }

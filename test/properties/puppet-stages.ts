@@ -24,7 +24,7 @@ export interface PuppetTheatreOptions {
   readonly seed: number;
   /** Whether stages read their inputs when they are about to end, and not when they begin. */
   readonly readLate: boolean;
-  /** Before the n-th stage ends, from 0 on, which reads what of the store. */
+  /** Before the n-th stage ends, from 0 on, which reads what: objects of the store, and files of the user's. */
   readonly beforeEnd?: (count: number, reads: readonly string[]) => void;
 }
 
@@ -50,7 +50,7 @@ export function createPuppetTheatre({ seed, readLate, beforeEnd }: PuppetTheatre
       let inputs: ReturnType<typeof readInputs> | undefined;
       try {
         if (!readLate) inputs = readInputs();
-        const reads = Object.values(options.request.inputs).flatMap(objectsOf);
+        const reads = Object.values(options.request.inputs).flatMap(filesOf);
         await new Promise<void>((exit) => onStage.push({ exit, reads }));
         alive();
         inputs ??= readInputs();
@@ -99,9 +99,8 @@ export function createPuppetTheatre({ seed, readLate, beforeEnd }: PuppetTheatre
   };
 }
 
-function objectsOf({ kind, files, references }: ArtifactPaths): readonly string[] {
-  const own = kind === "path" ? [] : files.map(({ at }) => at);
-  return [...own, ...Object.values(references).flatMap(objectsOf)];
+function filesOf({ files, references }: ArtifactPaths): readonly string[] {
+  return [...files.map(({ at }) => at), ...Object.values(references).flatMap(filesOf)];
 }
 
 /** What a stage can see of an artifact: no modes. */

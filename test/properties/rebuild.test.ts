@@ -104,13 +104,13 @@ const disturbance: fc.Arbitrary<Disturbance> = fc.oneof(
     arbitrary: fc.record({ by: fc.constant("twin" as const), kill: fc.boolean(), when: share, torn: share }),
   },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({
       by: fc.constant("inputEdit" as const),
       when: share,
       file: value,
       value,
-      restore: fc.boolean(),
+      restore: fc.constantFrom(true, true, false),
     }),
   },
   {
@@ -139,7 +139,7 @@ const step: fc.Arbitrary<Step> = fc.record({
       // Longer than a tick of the disk's clock: nobody edits within the tick in which a program ended.
       pauseMs: fc.constantFrom(5, 100, 5_000),
       jobs: fc.integer({ min: 1, max: 5 }),
-      readLate: fc.boolean(),
+      readLate: fc.constantFrom(true, true, false),
       disturbance: fc.option(disturbance, { nil: undefined }),
     })
     .map(({ disturbance: drawn, ...run }) => (drawn === undefined ? run : { ...run, disturbance: drawn })),
