@@ -1,6 +1,6 @@
 /** Which file a program's name leads to, by the rule that `execvp` has. */
 import { isAbsolute, join, resolve } from "node:path";
-import type { FileSystem } from "./file-system.ts";
+import { type FileSystem, isRefusal } from "./file-system.ts";
 
 export interface ProgramPlaces {
   /** Folders with `:` between them, as in PATH. */
@@ -20,8 +20,13 @@ export function findProgram(
     : searchPath.split(":").map((part) => join(resolve(folder, part), name));
   for (const candidate of candidates) {
     const path = files.resolveLink(candidate);
-    const stat = files.stat(path);
-    if (stat?.kind === "file" && stat.executable) return path;
+    try {
+      const stat = files.stat(path);
+      if (stat?.kind === "file" && stat.executable) return path;
+    } catch (error) {
+      // A folder of the search path that may not be entered has no program for us, as for a shell.
+      if (!isRefusal(error)) throw error;
+    }
   }
   return undefined;
 }
