@@ -9,7 +9,7 @@ import { MemoryDisk } from "./memory-disk.ts";
 
 const path = fc.constantFrom("a", "b", "a/x", "a/y", "b/x", "b/x/z", "a/x/deep");
 const bytes = fc.constantFrom("", "one", "three");
-const mode = fc.constantFrom("read-only", "read-only-executable", "writable", "writable-executable");
+const mode = fc.constantFrom("sealed", "read-only", "read-only-executable", "writable", "writable-executable");
 
 const operation = fc.oneof(
   fc.record({ does: fc.constant("makeFolder" as const), path }),
@@ -101,6 +101,8 @@ test("what a copy, a rename, a mode and a touch do to a file's times is what the
       files.writeNew(at("folder/inner"), "bytes");
       await pause();
       seen.copied = movements(files, at("file"), () => files.copy(at("file"), at("copy")));
+      seen.sealed = movements(files, at("folder/inner"), () => files.setMode(at("folder/inner"), "sealed"));
+      await pause();
       seen.moded = movements(files, at("file"), () => files.setMode(at("file"), "read-only"));
       await pause();
       files.setMode(at("file"), "writable");

@@ -5,7 +5,7 @@
  * Times come from a clock that ticks every few milliseconds, as file systems' do: two writes within a tick have equal times.
  */
 import { basename, dirname, join } from "node:path";
-import type { FileStat, FileSystem } from "../../src/platform/file-system.ts";
+import { type FileStat, type FileSystem, SEALED_MTIME_NS } from "../../src/platform/file-system.ts";
 
 export interface FileNode {
   readonly kind: "file";
@@ -26,8 +26,6 @@ export interface FolderNode {
   ctimeNs: bigint;
 }
 
-/** What the mode `sealed` makes of a file's time. */
-const SEALED_MTIME_NS = 1_000_000_000n;
 const TICK_NS = 4_000_000n;
 const OPERATION_NS = 20_000n;
 
@@ -128,7 +126,7 @@ export class MemoryDisk implements FileSystem {
     const node = this.#find(path);
     if (node === undefined) throw this.#missing(path);
     node.ctimeNs = this.#tick();
-    if ((mode as string) === "sealed") node.mtimeNs = SEALED_MTIME_NS;
+    if (mode === "sealed") node.mtimeNs = SEALED_MTIME_NS;
     if (node.kind === "file") node.executable = mode.endsWith("-executable");
   }
 

@@ -11,6 +11,7 @@
  */
 import { basename, join, relative } from "node:path";
 import { findGarbage, removeGarbage } from "../../src/cache/collect-garbage.ts";
+import { findLiveRun } from "../../src/cache/run-lease.ts";
 import { createRunStore } from "../../src/cache/run-store.ts";
 import type { LastRun } from "../../src/execute/last-run.ts";
 import type { StageRecord } from "../../src/record.ts";
@@ -477,25 +478,15 @@ export class ProjectHistory {
     }
   }
 
-  /** False where a lock does not say whose it is. Nobody runs, so that no other may be held. */
-  #dropDeadLocks(): boolean {
-    const { disk } = this.#project;
-    const locks = ["locks", "leases"].flatMap((folder) =>
-      disk.list(join(STORE, folder)).map((name) => join(STORE, folder, name)),
-    );
-    const isWhole = (path: string) => disk.readText(path)?.endsWith("}") === true;
-    if (!locks.every(isWhole)) return false;
-    for (const path of locks) disk.remove(path);
-    return true;
-  }
-
   #collectGarbage(keepLast: number): void {
     const opened = this.#project.openStore();
     const { files } = opened;
     const store = { ...opened, runs: createRunStore(opened) };
     const nowMs = Number(this.#project.disk.nowNs / 1_000_000n);
-    // As `pipe gc` does: where a lock was cut short a moment ago, nothing is collected.
-    if (!this.#dropDeadLocks()) return;
+    const live = findLiveRun(opened);
+    // A lock that was cut short may be being written this moment: nothing is collected for half a second.
+    if (live?.pid === 0) return;
+    if (live !== undefined) throw new Violation(`process ${live.pid} is gone, and looks as if it were running`);
     this.#killed = false;
     const kept = this.#lastFingerprints().filter((fingerprint) => this.#known.has(fingerprint));
     removeGarbage(files, findGarbage(store, { keepLast }, nowMs).garbage);
