@@ -13,6 +13,7 @@ import { buildStageGraph } from "../graph/stage-graph.ts";
 import { findResults, type LockedResults, resultsName } from "../identity/lock.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
+import type { CheckedAttestation } from "./attest.ts";
 import { loadPipelineText } from "./load-pipeline-text.ts";
 import { type OpenedLock, openLock, showLockFile } from "./lock-file.ts";
 import { findLockedEngines } from "./locked-engines.ts";
@@ -25,7 +26,7 @@ import { findUnsupported } from "./unsupported-settings.ts";
 export async function checkFrozen(
   app: App,
   files: readonly string[],
-  options: PipelineOptions & { readonly json: boolean },
+  options: PipelineOptions & { readonly json: boolean; readonly attestation?: string },
   areNamed: boolean,
 ): Promise<ExitCode> {
   if (options.param.length > 0)
@@ -38,10 +39,28 @@ export async function checkFrozen(
   }
   if (reports.every(({ lock }) => lock === undefined))
     throw new UsageError("no pipeline here has a lock", "write one with: pipe lock <pipeline>, and commit it");
-  if (options.json) printJson(app, reports);
+  const attestation =
+    options.attestation === undefined ? undefined : await readAttestation(app, files, options.attestation);
+  if (options.json) printJson(app, reports, attestation);
   else for (const report of reports) printReport(app, report);
-  const codes = reports.map(({ exitCode }) => exitCode);
+  if (attestation !== undefined && !options.json) printAttestation(app, attestation);
+  const codes: readonly number[] = [
+    ...reports.map(({ exitCode }) => exitCode),
+    ...(attestation?.problem === undefined ? [] : [4]),
+  ];
   return codes.includes(2) ? 2 : codes.includes(4) ? 4 : 0;
+}
+
+async function readAttestation(app: App, files: readonly string[], file: string): Promise<CheckedAttestation> {
+  const [pipeline, ...more] = files;
+  if (more.length > 0) throw new UsageError("an attestation is of one pipeline", `name it: ${files.join(" or ")}`);
+  const { checkAttestation } = await import("./attest.ts");
+  return checkAttestation(app, pipeline!, file);
+}
+
+function printAttestation(app: App, { file, problem, keyId = "" }: CheckedAttestation): void {
+  if (problem === undefined) app.out.write(`${file} holds: signed by the trusted key ${keyId.slice(0, 16)}\n`);
+  else app.err.write(`error: ${file} does not hold: ${problem}\n`);
 }
 
 interface FrozenReport {
@@ -229,6 +248,7 @@ function describePart(one: UncheckedPart): string {
 /** What a program reads: one object for all pipelines. */
 export interface FrozenJson {
   readonly follows: boolean;
+  readonly attestation?: CheckedAttestation;
   readonly results: readonly {
     readonly pipeline: string;
     /** Absent of a pipeline that has none. */
@@ -246,9 +266,10 @@ export interface FrozenJson {
   }[];
 }
 
-function printJson(app: App, reports: readonly FrozenReport[]): void {
+function printJson(app: App, reports: readonly FrozenReport[], attestation: CheckedAttestation | undefined): void {
   const json: FrozenJson = {
     follows: reports.every(({ exitCode }) => exitCode === 0),
+    ...(attestation === undefined ? {} : { attestation }),
     results: reports.map(({ exitCode, diagnostics, texts, ...report }) => ({
       ...report,
       follows: exitCode === 0,

@@ -13,13 +13,15 @@ export interface CheckOptions extends PipelineOptions {
   readonly json: boolean;
   /** Whether what is locked still follows. */
   readonly frozen: boolean;
+  /** A signed statement that must be of the lock; frozen then. */
+  readonly attestation?: string;
 }
 
 export async function checkCommand(app: App, words: readonly string[], options: CheckOptions): Promise<ExitCode> {
   const files = words.length === 0 ? pipelineFiles(app) : words.map((word) => named(app, word));
   if (files.length === 0)
     throw new UsageError("there is no pipeline here", "name a pipeline file, or start one with: pipe init");
-  if (options.frozen) {
+  if (options.frozen || options.attestation !== undefined) {
     const { checkFrozen } = await import("./check-frozen.ts");
     return checkFrozen(app, [...new Set(files)], options, words.length > 0);
   }

@@ -83,6 +83,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
   pipelineCommand(program, "check", "say what is wrong with pipelines, without running anything")
     .usage("[options] [pipeline...]")
     .option("--frozen", "also whether every lock still follows from the files here; needs no data and no engine")
+    .option("--attestation <file>", "as --frozen; also whether this signed statement is of the lock, by a trusted key")
     .option("--json", "print one JSON array of diagnostics, with lines and columns")
     .addHelpText(
       "after",
@@ -95,7 +96,13 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     )
     .action(async (words: string[], options) => {
       const { checkCommand } = await import("./check.ts");
-      done(await checkCommand(app, words, { ...defaults(options), frozen: flag(options.frozen) }));
+      done(
+        await checkCommand(app, words, {
+          ...defaults(options),
+          frozen: flag(options.frozen),
+          ...(options.attestation === undefined ? {} : { attestation: options.attestation }),
+        }),
+      );
     });
 
   pipelineCommand(program, "lock", "write what the last run made beside the pipeline, to be committed")
@@ -104,6 +111,26 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     .action(async (words: string[], options) => {
       const { lockCommand } = await import("./lock.ts");
       done(await lockCommand(app, words, defaults(options)));
+    });
+
+  program
+    .command("attest")
+    .argument("[pipeline]", "a pipeline file or its name in pipelines/")
+    .description("sign what a pipeline's lock says, where the store has seen it made")
+    .option("--key <file>", "an Ed25519 private key, as PEM (default: what TFPIPE_SIGNING_KEY holds)")
+    .option("-o, --out <file>", "where (default: <pipeline>.attestation.json beside it)")
+    .option("--artifacts <folder>", "where results and the store are (default: artifacts/ at the project's root)")
+    .addHelpText("after", examples(["pipe attest resnet34 --key ~/keys/ci.pem"]))
+    .action(async (pipeline: string | undefined, options) => {
+      const { attestCommand } = await import("./attest.ts");
+      const { key, out, artifacts } = options;
+      done(
+        await attestCommand(app, pipeline === undefined ? [] : [pipeline], {
+          ...(key === undefined ? {} : { key }),
+          ...(out === undefined ? {} : { out }),
+          ...(artifacts === undefined ? {} : { artifacts }),
+        }),
+      );
     });
 
   pipelineCommand(program, "plan", "show what a run would do, and why")
