@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { registry } from "../stages/registry.ts";
 import { type App, type ExitCode, type Interrupts, UsageError } from "./cli/app.ts";
 import { runProgram } from "./cli/program.ts";
+import { createContentComparer } from "./compose-comparison.ts";
 import { createEngineTools } from "./compose-engines.ts";
 import { createModelExporter } from "./compose-export.ts";
 import { createWorkspace } from "./compose-workspace.ts";
@@ -54,6 +55,7 @@ async function main(): Promise<ExitCode> {
     catalogue: registry,
     engines,
     exporter: createModelExporter(),
+    comparer: createContentComparer(),
     schedule(callback, delayMs) {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);

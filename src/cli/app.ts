@@ -2,6 +2,7 @@
  * What a command gets from the program's edge: the world as ports, and nothing global. `main.ts` makes the real one;
  * tests can make another.
  */
+import type { ContentComparer } from "../cache/artifact-difference.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import type { UserStages } from "../identity/user-stages.ts";
 import type { StageCatalogue } from "../language/pipeline.ts";
@@ -26,6 +27,8 @@ export interface App {
   readonly catalogue: StageCatalogue;
   readonly engines: EngineTools;
   readonly exporter: ModelExporter;
+  /** Tells files of artifacts apart. */
+  readonly comparer: ContentComparer;
   readonly schedule: Schedule;
   readonly nowMs: () => number;
   readonly processors: number;

@@ -232,6 +232,34 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       done(await diffCommand(app, words, defaults(options)));
     });
 
+  runsCommandLine(program, "bisect", "find where two runs part: the stage, epoch, minibatch and tensor, and why")
+    .usage("[options] [pipeline] <run> <run>")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples(["pipe bisect last~1 last", "pipe bisect resnet34 baseline last"]))
+    .action(async (words: string[], options) => {
+      const { bisectCommand } = await import("./bisect.ts");
+      done(await bisectCommand(app, words, defaults(options)));
+    });
+
+  pipelineCommand(program, "verify", "run stages again from what they had, and compare every artifact bit by bit")
+    .option("--sample <share>", "only so many of the stages, drawn at random: 20%")
+    .option("--seed <n>", "draw the sample from this seed (default: another one each time, which is printed)")
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      examples([
+        "pipe verify resnet34                      every stage",
+        "pipe verify resnet34 split normalize",
+        "pipe verify resnet34 --sample 20% --seed 7",
+      ]),
+    )
+    .action(async (words: string[], options) => {
+      const { verifyCommand } = await import("./verify.ts");
+      const { sample, seed } = options;
+      const chosen = { ...(sample === undefined ? {} : { sample }), ...(seed === undefined ? {} : { seed }) };
+      done(await verifyCommand(app, words, { ...defaults(options), ...chosen }));
+    });
+
   const metrics = metricsFormats(
     pipelineCommand(program, "metrics", "show the headline metrics of a pipeline's stages"),
   )

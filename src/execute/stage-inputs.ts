@@ -4,7 +4,6 @@
  */
 import { basename, join } from "node:path";
 import type { ArtifactPaths, ArtifactReference } from "../cache/artifact-store.ts";
-import type { TracedResult } from "../cache/trace-store.ts";
 import { digestPath, UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { digestBytes } from "../identity/digest.ts";
 import { canonicalJson } from "../json.ts";
@@ -44,11 +43,11 @@ export async function keyStageInputs(
   return (await openStageInputs(workspace, stage, outputOf)).keyed;
 }
 
-/** `traces` has those of every stage that this one needs. Throws as `keyStageInputs` does. */
+/** `traces` has those of every stage that this one reads. Throws as `keyStageInputs` does. */
 export async function readStageInputs(
   workspace: InputParts,
   stage: PipelineStage,
-  traces: ReadonlyMap<string, TracedResult>,
+  traces: ReadonlyMap<string, { readonly outputs: Readonly<Record<string, ArtifactReference>> }>,
 ): Promise<StageInputs> {
   const watched = new Map<string, FileStat>();
   const outputOf = (name: string, output: string) => traces.get(name)!.outputs[output]!;

@@ -17,6 +17,21 @@ export function paramsForCheckpoints(params: JsonObject, schema: JsonObject): Js
   return withoutRoles(params, schema, ["execution", "horizon", "perEpoch"]);
 }
 
+/** What a fingerprint has of params, completed by what is in none: how `current` is run. */
+export function completeParams(keyed: JsonObject, current: JsonObject, root: JsonObject, schema = root): JsonObject {
+  const properties = propertiesOf(schema, keyed, root);
+  const whole: Record<string, JsonValue | undefined> = { ...keyed };
+  for (const [name, member] of Object.entries(current)) {
+    const property = properties[name];
+    if (property === undefined || member === undefined) continue;
+    const own = keyed[name];
+    const target = follow(property, root);
+    if ((property["x-role"] ?? target["x-role"]) === "execution") whole[name] = member;
+    else if (isJsonObject(member) && isJsonObject(own)) whole[name] = completeParams(own, member, root, target);
+  }
+  return whole;
+}
+
 function withoutRoles(value: JsonObject, root: JsonObject, roles: readonly string[], schema = root): JsonObject {
   const properties = propertiesOf(schema, value, root);
   const kept: Record<string, JsonValue> = {};

@@ -132,6 +132,8 @@ export interface Safetensors {
   readonly entries: ReadonlyMap<string, TensorEntry>;
   readonly metadata: Readonly<Record<string, string>>;
   read(name: string): StoredTensor;
+  /** `length` bytes of a tensor from its byte `begin` on, for who does not want it whole. */
+  readBytes(name: string, begin: number, length: number): Uint8Array;
 }
 
 /** Throws `SafetensorsError` where the file is not what it should be. */
@@ -158,14 +160,21 @@ export function openSafetensors(path: string): Safetensors {
     if (repeated !== undefined) return refuse(`its header says ${JSON.stringify(repeated)} twice`);
     return checkHeader(header, 8 + headerBytes, sizeBytes, refuse);
   });
+  const entryOf = (name: string): TensorEntry =>
+    entries.get(name) ?? refuse(`it has no tensor ${JSON.stringify(name)}`);
   return {
     entries,
     metadata,
     read(name) {
-      const entry = entries.get(name);
-      if (entry === undefined) return refuse(`it has no tensor ${JSON.stringify(name)}`);
+      const entry = entryOf(name);
       const bytes = withFile(path, (file) => readAt(file, entry.begin, entry.end - entry.begin));
       return { dtype: entry.dtype, shape: entry.shape, data: typedArray(entry.dtype, bytes) };
+    },
+    readBytes(name, begin, length) {
+      const entry = entryOf(name);
+      if (begin < 0 || entry.begin + begin + length > entry.end)
+        throw new Error(`tensor ${name} has ${entry.end - entry.begin} bytes, not ${begin + length}`);
+      return withFile(path, (file) => readAt(file, entry.begin + begin, length));
     },
   };
 }

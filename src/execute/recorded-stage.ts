@@ -1,0 +1,155 @@
+/**
+ * A stage as it was when it made a result: params, environment and engine from the trace's key manifest, inputs by the
+ * digests in it, from the store or, of the user's own files, where they lie. What can be run again is exactly that: the
+ * key of what was put together must be the fingerprint of the trace, else it is refused, with what is not as it was.
+ */
+import type { ArtifactPaths, ArtifactReference } from "../cache/artifact-store.ts";
+import type { Trace } from "../cache/trace-store.ts";
+import type { OutputPort } from "../contract.ts";
+import { UnfitForArtifact } from "../identity/artifact-digest.ts";
+import { diffKeys } from "../identity/fingerprint.ts";
+import type { KeyManifest, NumericsKey } from "../identity/key-manifest.ts";
+import { completeParams } from "../identity/param-roles.ts";
+import type { EngineSetting, InputSource, PipelineStage } from "../language/pipeline.ts";
+import type { FileStat } from "../platform/file-system.ts";
+import { describeDifferences } from "./decide.ts";
+import type { ResolvedEngine } from "./engine-port.ts";
+import { digestCollection, readStageInputs } from "./stage-inputs.ts";
+import { makeStageKey, type StageKey } from "./stage-key.ts";
+import type { Workspace } from "./workspace.ts";
+
+export interface RecordedStage {
+  readonly stage: PipelineStage;
+  readonly key: StageKey;
+  readonly inputs: Readonly<Record<string, ArtifactPaths>>;
+  readonly watched: ReadonlyMap<string, FileStat>;
+}
+
+export interface RecordedStageRequest {
+  /** As the pipeline has it now. */
+  readonly stage: PipelineStage;
+  /** Absolute. */
+  readonly pipelineFolder: string;
+  readonly trace: Trace;
+  /** What stages gave at one time or another, the likeliest time first. */
+  readonly lookups: readonly OutputLookup[];
+}
+
+export type OutputLookup = (stage: string, output: string) => ArtifactReference | undefined;
+
+/** Something of it is not there any more as it was. */
+export class NotReplayable extends Error {
+  readonly help: string | undefined;
+  constructor(message: string, help?: string) {
+    super(message);
+    this.name = "NotReplayable";
+    this.help = help;
+  }
+}
+
+/** Throws `NotReplayable`. */
+export async function openRecordedStage(workspace: Workspace, request: RecordedStageRequest): Promise<RecordedStage> {
+  const { trace, pipelineFolder } = request;
+  const stage = asRecorded(workspace, request.stage, trace.manifest);
+  const made = findInputs(stage, request);
+  for (const { outputs } of made.values())
+    for (const { digest } of Object.values(outputs)) {
+      const damaged = await workspace.artifacts.inspect(digest, true);
+      if (damaged !== undefined) throw new NotReplayable(`an input is lost: ${damaged.message}`, RUN_FIRST);
+    }
+  const { inputs, keyed, watched } = await readInputs(workspace, stage, made);
+  for (const [port, digest] of Object.entries(trace.manifest.inputs))
+    if (keyed.digests[port] !== digest)
+      throw new NotReplayable(`input ${port} (${textOf(stage.inputs[port]!)}) is not what it was`, RUN_FIRST);
+  const engine = resolveEngine(workspace, trace.manifest.numerics);
+  const key = makeStageKey(workspace, { stage, pipelineFolder, inputs: keyed, engine });
+  if (key.fingerprint !== trace.fingerprint)
+    throw new NotReplayable(describeDifferences(diffKeys(trace, key), stage), RUN_FIRST);
+  return { stage, key, inputs, watched };
+}
+
+const RUN_FIRST = "run it: then there is a result of what is here now";
+
+function asRecorded({ catalogue }: Workspace, stage: PipelineStage, manifest: KeyManifest): PipelineStage {
+  const { command } = stage;
+  const schema = command === undefined ? (catalogue.get(stage.module ?? stage.type)?.schema ?? {}) : {};
+  const inputs: Record<string, InputSource> = {};
+  for (const port of Object.keys(manifest.inputs)) {
+    const source = stage.inputs[port];
+    if (source === undefined) throw new NotReplayable(`its input ${port} is not connected any more`, RUN_FIRST);
+    inputs[port] = source;
+  }
+  const outputs = Object.entries(manifest.outputs).map(([name, kind]): [string, OutputPort] => [
+    name,
+    stage.outputs[name]?.kind === kind ? stage.outputs[name] : { kind, description: "" },
+  ]);
+  return {
+    ...stage,
+    params: completeParams(manifest.params, stage.params, schema),
+    inputs,
+    outputs: Object.fromEntries(outputs),
+    env: manifest.env,
+    ...(command === undefined || manifest.command === undefined
+      ? {}
+      : { command: { ...command, values: manifest.command.values } }),
+  };
+}
+
+type Made = ReadonlyMap<string, { readonly outputs: Readonly<Record<string, ArtifactReference>> }>;
+
+/** Of every stage that this one reads, the outputs that it had read. */
+function findInputs({ inputs }: PipelineStage, { trace, lookups }: RecordedStageRequest): Made {
+  const made = new Map<string, { readonly outputs: Record<string, ArtifactReference> }>();
+  const add = (stage: string, output: string, reference: ArtifactReference): void => {
+    made.set(stage, { outputs: { ...made.get(stage)?.outputs, [output]: reference } });
+  };
+  for (const [port, source] of Object.entries(inputs)) {
+    const wanted = trace.manifest.inputs[port]!;
+    const unknown = () =>
+      new NotReplayable(`what its input ${port} (${textOf(source)}) was is not known any more`, RUN_FIRST);
+    if (source.from === "stage") {
+      const found = lookups.map((lookup) => lookup(source.stage, source.output)).find((one) => one?.digest === wanted);
+      if (found === undefined) throw unknown();
+      add(source.stage, source.output, found);
+    } else if (source.from === "instances") {
+      const lookup = lookups.find((one) => digestOfMembers(source, one) === wanted);
+      if (lookup === undefined) throw unknown();
+      for (const { stage, output } of source.members) add(stage, output, lookup(stage, output)!);
+    }
+  }
+  return made;
+}
+
+function digestOfMembers(
+  { members }: InputSource & { readonly from: "instances" },
+  lookup: OutputLookup,
+): string | undefined {
+  const found: Record<string, ArtifactReference> = {};
+  for (const { name, stage, output } of members) {
+    const reference = lookup(stage, output);
+    if (reference === undefined) return undefined;
+    found[name] = { kind: reference.kind, digest: reference.digest };
+  }
+  return digestCollection(found);
+}
+
+async function readInputs(workspace: Workspace, stage: PipelineStage, made: Made) {
+  try {
+    return await readStageInputs(workspace, stage, made);
+  } catch (error) {
+    if (error instanceof UnfitForArtifact) throw new NotReplayable(error.message, error.help);
+    throw error;
+  }
+}
+
+function resolveEngine({ engines }: Workspace, numerics: NumericsKey | undefined): ResolvedEngine | undefined {
+  if (numerics === undefined) return undefined;
+  const { engine, threads, precision, convolution } = numerics;
+  const resolved = engines.resolve({ name: engine, threads, precision, convolution } as EngineSetting);
+  if ("problem" in resolved) throw new NotReplayable(`the engine ${engine} ${resolved.problem}`, resolved.help);
+  return resolved;
+}
+
+function textOf(source: InputSource): string {
+  return source.from === "stage" ? `${source.stage}.${source.output}` : source.text;
+}
