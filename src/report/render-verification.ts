@@ -36,7 +36,7 @@ export function renderVerificationTotal({ stages, sample }: Verification, style:
   const replayed = count("identical") + count("differs");
   const parts = [
     `${count("identical")} identical`,
-    ...plainCount(count("differs"), "differ"),
+    ...plainCount(count("differs"), count("differs") === 1 ? "differs" : "differ"),
     ...plainCount(count("failed"), "failed"),
     ...plainCount(count("unchecked"), "not checked"),
     ...plainCount(count("interrupted"), "interrupted"),
