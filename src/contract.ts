@@ -86,6 +86,11 @@ export interface StageDefinition<Params = JsonObject, Engine = unknown> {
   describe?(context: CheckContext<Params>): Readonly<Record<string, Facts>>;
   /** Floating-point operations the stage will take, where that can be known: what an ETA is made of before the first run. */
   estimate?(context: CheckContext<Params>): Promise<number | undefined>;
+  /**
+   * What a run would go on from; undefined where that cannot be told. Reads only, and quickly: every plan in which the
+   * stage runs asks for it.
+   */
+  foresee?(context: ForesightContext<Params>): Promise<Foresight | undefined>;
   run(context: StageContext<Params, Engine>): Promise<void>;
 }
 
@@ -148,10 +153,30 @@ export interface Progress {
 export interface Checkpoints {
   /** The folder stored under `key`, verified, or undefined. */
   find(key: JsonValue): Promise<Artifact | undefined>;
-  /** Stores what `write` puts into an empty folder. The same key again replaces the earlier one. */
-  save(key: JsonValue, write: (folder: string) => Promise<void>): Promise<void>;
+  /**
+   * Stores what `write` puts into an empty folder. The same key again replaces the earlier one. `passing`: it will be
+   * replaced or dropped soon (a checkpoint within an epoch), and its bytes go with it instead of staying for the collector.
+   */
+  save(key: JsonValue, write: (folder: string) => Promise<void>, use?: { readonly passing: boolean }): Promise<void>;
+  /** What is `expendable` is the first that garbage collection takes. Saved ones are `kept`. Nothing happens where there is none. */
+  mark(key: JsonValue, as: "kept" | "expendable"): Promise<void>;
   /** Forgets a key (a within-epoch checkpoint that its epoch's end has made useless). */
   drop(key: JsonValue): Promise<void>;
+}
+
+/** What can be told of a run before it begins, from what earlier ones have left. */
+export interface ForesightContext<Params> {
+  readonly params: Params;
+  readonly inputs: Readonly<Record<string, Artifact>>;
+  /** Not yet verified. */
+  readonly checkpoints: Pick<Checkpoints, "find">;
+}
+
+export interface Foresight {
+  /** A clause for the plan: `resumes after epoch 10: trains 5 of 15`. */
+  readonly text: string;
+  /** Something of earlier runs is there to go on from. */
+  readonly found: boolean;
 }
 
 export interface StageContext<Params = JsonObject, Engine = unknown> {

@@ -6,6 +6,8 @@ import {
   asStageFailure,
   type CheckContext,
   defineStage,
+  type Foresight,
+  type ForesightContext,
   type Progress,
   StageFailure,
   type StageProblem,
@@ -44,12 +46,14 @@ export const train = defineStage<TrainParams, Engine>({
   check: checkTrain,
   describe: ({ inputs }) => ({ model: inputs.model ?? {}, history: {} }),
   estimate: estimateTraining,
+  foresee: foreseeTrainStage,
 
   async run(ctx) {
     const { readModelFiles, writeModelFiles } = await import("../src/ml/checkpoint/model-files.ts");
     const { createNetwork } = await import("../src/ml/nn/create-network.ts");
     const { openDataset } = await import("../src/ml/data/dataset.ts");
     const { createImageSource } = await import("../src/ml/train/image-source.ts");
+    const { parseKeep } = await import("../src/ml/train/keep-checkpoints.ts");
     const { trainModel } = await import("../src/ml/train/train-model.ts");
     const { waitingAdvice } = await import("../src/ml/train/training-speed.ts");
     const { planMemory } = await import("../src/ml/train/training-memory.ts");
@@ -96,7 +100,7 @@ export const train = defineStage<TrainParams, Engine>({
       const trained = await trainModel({
         engine,
         network,
-        settings: params,
+        settings: { ...params, keep: parseKeep(params.keep) },
         train: trainSource,
         ...(params.trainAccuracy === "eval" && { trainEvaluation: open("train", "trainAccuracy", inOrder) }),
         ...(inputs.valid !== undefined && { valid: open("valid", "valid", inOrder) }),
@@ -115,6 +119,7 @@ export const train = defineStage<TrainParams, Engine>({
           ctx.progress({ ...lastStep, phase });
         },
         log: ctx.log,
+        warn: ctx.warn,
       });
       writeModelFiles(ctx.outputs.model!.folder, { ...model, state: trained.state });
       writeHistory(ctx.outputs.history!.folder, trained.history);
@@ -252,6 +257,22 @@ async function estimateTraining({ params, inputs }: CheckContext<TrainParams>): 
   const validCount = typeof inputs.valid?.count === "number" ? inputs.valid.count : 0;
   const passes = 3 * count + (params.trainAccuracy === "eval" ? count : 0) + validCount;
   return params.epochs * passes * perImage;
+}
+
+/** Undefined where the run itself will say what is wrong. */
+async function foreseeTrainStage({
+  params,
+  inputs,
+  checkpoints,
+}: ForesightContext<TrainParams>): Promise<Foresight | undefined> {
+  const { countImages } = await import("../src/ml/data/count-images.ts");
+  const { foreseeTraining } = await import("../src/ml/train/foresee-training.ts");
+  const count = countImages(inputs.train!);
+  if (count === undefined) return undefined;
+  const { batchSize, dropLast } = params;
+  const batchesPerEpoch = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
+  if (batchesPerEpoch === 0 || stepProblem(params, batchesPerEpoch) !== undefined) return undefined;
+  return foreseeTraining({ settings: params, batchesPerEpoch, checkpoints });
 }
 
 function progressOf({ epoch, epochs, step, stepsPerEpoch, loss, accuracy, speed }: StepFigures): Progress {

@@ -9,6 +9,7 @@ import type { Trace } from "../cache/trace-store.ts";
 import { diffKeys } from "../identity/fingerprint.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
+import { foreseeStage } from "./foresee-stage.ts";
 import type { StageKey } from "./stage-key.ts";
 import { findVisibleDifference } from "./visible-outputs.ts";
 import type { Workspace } from "./workspace.ts";
@@ -50,6 +51,18 @@ export class NothingFrozen extends Error {
 
 /** Throws `NothingFrozen` where a frozen stage has no result to keep. */
 export async function decideStage(workspace: Workspace, request: DecideRequest): Promise<Decision> {
+  const decided = await decideByKey(workspace, request);
+  const { stage, key, lastFingerprint } = request;
+  if (decided.decision !== "run" || key === undefined) return decided;
+  const foresight = await foreseeStage(workspace, stage, key);
+  if (foresight === undefined) return decided;
+  // That nothing is there is worth saying only where something should be.
+  const last = lastFingerprint === undefined ? undefined : workspace.traces.find(lastFingerprint)[0];
+  if (!foresight.found && last?.checkpointBase !== key.checkpointBase) return decided;
+  return { ...decided, reason: `${decided.reason}; ${foresight.text}` };
+}
+
+async function decideByKey(workspace: Workspace, request: DecideRequest): Promise<Decision> {
   const { stage, key, lastFingerprint, force = false } = request;
   const differences = key === undefined ? [] : explainKey(workspace, key, lastFingerprint);
   const run = (reason: string): Decision => ({ decision: "run", reason, differences });

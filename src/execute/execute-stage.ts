@@ -58,6 +58,7 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
   const metrics: Record<string, number> = {};
   const measurements: Record<string, number> = {};
   const warnings: string[] = [];
+  let hasCheckpoints = false;
   const startedMs = clock.nowMs();
   const executed = (): Executed => ({ durationMs: clock.nowMs() - startedMs, metrics, measurements, warnings });
   const failed = (message: string, help?: string): ExecuteStageResult & { readonly result: "failed" } => ({
@@ -115,12 +116,18 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
           request.onMessage(message);
         },
         checkpoints: {
-          find: (checkpoint) =>
-            checkpoints.find(key.checkpointBase, checkpoint, (message) => {
+          find(checkpoint) {
+            hasCheckpoints = true;
+            return checkpoints.find(key.checkpointBase, checkpoint, (message) => {
               warnings.push(message);
               request.onMessage({ type: "warn", line: message });
-            }),
-          save: (checkpoint, folder) => checkpoints.save(key.checkpointBase, checkpoint, folder),
+            });
+          },
+          save(checkpoint, folder, passing) {
+            hasCheckpoints = true;
+            return checkpoints.save(key.checkpointBase, checkpoint, folder, passing);
+          },
+          mark: (checkpoint, as) => checkpoints.mark(key.checkpointBase, checkpoint, as),
           drop: (checkpoint) => checkpoints.drop(key.checkpointBase, checkpoint),
         },
       });
@@ -190,6 +197,7 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
       measurements,
       warnings,
       ...(key.engine === undefined ? {} : { engine: engineRecord(key.engine) }),
+      ...(hasCheckpoints ? { checkpointBase: key.checkpointBase } : {}),
       platformClass: key.platformClass,
       runId: request.runId,
       madeAt: clock.date(),

@@ -26,7 +26,8 @@ export interface StageProcessOptions {
   readonly onOutput: (stream: "stdout" | "stderr", line: string) => void;
   readonly checkpoints: {
     find(key: JsonValue): Promise<ArtifactPaths | undefined>;
-    save(key: JsonValue, folder: string): Promise<void>;
+    save(key: JsonValue, folder: string, passing: boolean): Promise<void>;
+    mark(key: JsonValue, as: "kept" | "expendable"): void;
     drop(key: JsonValue): void;
   };
   /** First abort: stop at the next step. */
@@ -108,7 +109,13 @@ export function runStageProcess(options: StageProcessOptions): Promise<StageResu
           return;
         case "save-checkpoint":
           void answer(message.call, async () => {
-            await checkpoints.save(message.key, message.folder);
+            await checkpoints.save(message.key, message.folder, message.passing);
+            return undefined;
+          });
+          return;
+        case "mark-checkpoint":
+          void answer(message.call, async () => {
+            checkpoints.mark(message.key, message.as);
             return undefined;
           });
           return;

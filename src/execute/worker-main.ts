@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type ArtifactPaths, openArtifact, REFERENCES_FILE } from "../cache/artifact-store.ts";
 import { type Artifact, type Checkpoints, type StageContext, type StageDefinition, StageFailure } from "../contract.ts";
-import { canonicalJson, type JsonValue } from "../json.ts";
+import { canonicalJson } from "../json.ts";
 import { killDescendants } from "../platform/process-tree.ts";
 import { createRng } from "../rng.ts";
 import { describeRefusal } from "./describe-refusal.ts";
@@ -128,31 +128,33 @@ function makeContext(request: WorkRequest, engine: unknown): StageContext {
 function makeCheckpoints(folder: string): Checkpoints {
   return {
     async find(key) {
-      const paths = await call("find-checkpoint", key);
+      const paths = await call({ type: "find-checkpoint", key });
       return paths === undefined ? undefined : openArtifact(paths);
     },
-    async save(key, write) {
+    async save(key, write, { passing } = { passing: false }) {
       mkdirSync(folder, { recursive: true });
       const staging = mkdtempSync(join(folder, "checkpoint-"));
       try {
         await write(staging);
-        await call("save-checkpoint", key, staging);
+        await call({ type: "save-checkpoint", key, folder: staging, passing });
       } finally {
         rmSync(staging, { recursive: true, force: true });
       }
     },
+    async mark(key, as) {
+      await call({ type: "mark-checkpoint", key, as });
+    },
     async drop(key) {
-      await call("drop-checkpoint", key);
+      await call({ type: "drop-checkpoint", key });
     },
   };
 }
 
+/** What the worker waits for an answer to. */
+type Question = FromWorker extends infer M ? (M extends { readonly call: number } ? Omit<M, "call"> : never) : never;
+
 let lastCall = 0;
-function call(
-  type: "find-checkpoint" | "save-checkpoint" | "drop-checkpoint",
-  key: JsonValue,
-  folder = "",
-): Promise<ArtifactPaths | undefined> {
+function call(question: Question): Promise<ArtifactPaths | undefined> {
   return new Promise((resolve, reject) => {
     const number = ++lastCall;
     calls.set(number, ({ value, error }) => {
@@ -160,7 +162,7 @@ function call(
       else reject(error.help === undefined ? new Error(error.message) : new StageFailure(error.message, error.help));
     });
     process.channel?.ref();
-    send({ type, call: number, key, folder });
+    send({ ...question, call: number });
   });
 }
 

@@ -44,7 +44,19 @@ export type FromWorker =
   | { readonly type: "warn"; readonly line: string }
   | { readonly type: "measure"; readonly role: "metric" | "measurement"; readonly name: string; readonly value: number }
   | { readonly type: "find-checkpoint"; readonly call: number; readonly key: JsonValue }
-  | { readonly type: "save-checkpoint"; readonly call: number; readonly key: JsonValue; readonly folder: string }
+  | {
+      readonly type: "save-checkpoint";
+      readonly call: number;
+      readonly key: JsonValue;
+      readonly folder: string;
+      readonly passing: boolean;
+    }
+  | {
+      readonly type: "mark-checkpoint";
+      readonly call: number;
+      readonly key: JsonValue;
+      readonly as: "kept" | "expendable";
+    }
   | { readonly type: "drop-checkpoint"; readonly call: number; readonly key: JsonValue }
   | { readonly type: "done"; readonly peakMemoryBytes: number }
   | { readonly type: "interrupted" }

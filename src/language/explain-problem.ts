@@ -83,10 +83,16 @@ function unknownKey(path: LocatedPath, key: string, schema: JsonObject, subject:
     owner: ownerOf(path, subject),
     word: "setting" as const,
     key,
-    suggestion: suggestKey(path, key, known, subject),
+    suggestion: formerKey(key, schema) ?? suggestKey(path, key, known, subject),
     known,
   };
   return diagnose("language/unknown-key", words, place.keySpan ?? subject.ownerSpan, place.notes);
+}
+
+/** What a schema says of a setting that it had once. */
+function formerKey(key: string, { "x-former": former }: JsonObject): string | undefined {
+  const words = isJsonObject(former) && Object.hasOwn(former, key) ? former[key] : undefined;
+  return typeof words === "string" ? words : undefined;
 }
 
 /** The closest key here, else the closest anywhere in the schema with where it belongs. */

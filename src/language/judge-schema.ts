@@ -182,6 +182,7 @@ const ANNOTATIONS = new Set([
   "$id",
   "$comment",
   "x-role",
+  "x-former",
 ]);
 
 const isSort = (sort: JsonValue, value: JsonValue): boolean =>

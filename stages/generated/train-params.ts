@@ -8,6 +8,10 @@ export type LearningRate = number;
  * How often the rate moves: once an epoch or once an optimiser step. What the schedule counts in (`stepSize`, `milestones`) is the same. Left out, once an epoch.
  */
 export type Per = "epoch" | "step";
+/**
+ * Which epochs' checkpoints `pipe gc` leaves alone, as long as a run of this training is kept: `all`, the `last`, the `best`, or `every 5`th and the last. The others it takes first; until then all of them stay, so that any shorter training is at hand. Where `select` is `best`, `last` and `every` keep the best one too.
+ */
+export type AllLastBestOrEveryN = string;
 
 /**
  * Settings of a train stage: how long, with which optimiser and schedule, and what is measured on the way. Names and rules are PyTorch's. Every epoch leaves a checkpoint, so more epochs go on from where fewer ended.
@@ -109,10 +113,11 @@ export interface TrainParams {
    * Prints a line with the loss every so many optimiser steps; 0 prints none.
    */
   logInterval: number;
+  keep: AllLastBestOrEveryN;
   /**
-   * Of how many of the latest epochs the checkpoints stay, beside the best epoch's. Left out, all stay, so that any shorter training is at hand. The others are forgotten as the training goes on; their bytes remain in the store until it is emptied.
+   * Saves a checkpoint within the epoch after every so many minutes, at the end of a step: a training that is killed then loses no more than that. It replaces the one before, and goes when the epoch's own is there. 0: only at the end of epochs, and where it is stopped.
    */
-  keepCheckpoints?: number;
+  checkpointMinutes: number;
   /**
    * What the order of the images, dropout and mixup are drawn from.
    */

@@ -59,7 +59,7 @@ function runPuppet(
       onNews(message);
     },
     onOutput: (stream, line) => output.push(`${stream}: ${line}`),
-    checkpoints: { find: async () => undefined, save: async () => {}, drop: () => {} },
+    checkpoints: { find: async () => undefined, save: async () => {}, mark: () => {}, drop: () => {} },
     signal,
     onStart: () => {},
     clock: { wait },

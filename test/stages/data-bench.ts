@@ -49,7 +49,7 @@ export function dataBench(root: string): DataBench {
         get engine() {
           return unused();
         },
-        checkpoints: { find: unused, save: unused, drop: unused },
+        checkpoints: { find: unused, save: unused, mark: unused, drop: unused },
         signal: new AbortController().signal,
         asset: () => asset,
         rng: (name) => createRng((params as { seed: number }).seed, name),

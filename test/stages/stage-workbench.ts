@@ -106,6 +106,7 @@ export function stageWorkbench(): StageWorkbench {
             await write(folder);
             checkpoints.set(keyed(key), open("checkpoint", folder));
           },
+          mark: async () => {},
           async drop(key) {
             checkpoints.delete(keyed(key));
           },

@@ -6,19 +6,33 @@
  *   optimizer.safetensors   slots, in the engine's layout
  *   state.json              everything else (where it is, history, schedule), as the training describes it
  *
- * Random numbers need no state: they are functions of seed, epoch and position.
+ * Random numbers need no state: they are functions of seed, epoch and position. docs/checkpoints.md is the format's page.
+ * What is read is not believed: whatever is not a checkpoint of this form is refused before anything is made of it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { canonicalJson, type JsonObject } from "../../json.ts";
+import { canonicalJson, type JsonObject, type JsonValue } from "../../json.ts";
 import { readStateFile } from "./model-files.ts";
-import { openSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
+import { openSafetensors, SafetensorsError, type StoredTensor, writeSafetensors } from "./safetensors.ts";
 
-export interface TrainingCheckpoint {
-  readonly model: Readonly<Record<string, StoredTensor>>;
-  readonly average?: Readonly<Record<string, StoredTensor>>;
-  readonly optimizer: Readonly<Record<string, StoredTensor>>;
+type Tensors = Readonly<Record<string, StoredTensor>>;
+
+export interface CheckpointTensors {
+  readonly model: Tensors;
+  readonly average?: Tensors;
+  readonly optimizer: Tensors;
+}
+
+export interface TrainingCheckpoint extends CheckpointTensors {
   readonly state: JsonObject;
+}
+
+/** There is a checkpoint, and it is not what it should be. The message goes on after `it cannot be used: `. */
+export class CheckpointRefused extends Error {
+  constructor(problem: string) {
+    super(problem);
+    this.name = "CheckpointRefused";
+  }
 }
 
 const MODEL = "model.safetensors";
@@ -34,24 +48,50 @@ export function writeCheckpoint(folder: string, { model, average, optimizer, sta
   writeFileSync(join(folder, STATE), `${canonicalJson(state)}\n`, { flag: "wx" });
 }
 
-/** A stored folder: `path(file)` is where one of its files lies. */
+/** A stored folder: `path(file)` is where one of its files lies, and throws where it has none of that name. */
 export interface StoredFolder {
   path(file: string): string;
 }
 
-export function readCheckpointState(folder: StoredFolder): JsonObject {
-  return JSON.parse(readFileSync(folder.path(STATE), "utf8"));
+/** Throws `CheckpointRefused`, as all of these do. */
+export function readCheckpointState(folder: StoredFolder): JsonValue {
+  return reading(STATE, () => JSON.parse(readFileSync(folder.path(STATE), "utf8")) as JsonValue);
 }
 
-export function readCheckpointModel(folder: StoredFolder): Record<string, StoredTensor> {
-  return readStateFile(openSafetensors(folder.path(MODEL)));
+/** The model that an epoch is measured and selected by: the average, where there is one. */
+export function readCheckpointModel(folder: StoredFolder, averaged: boolean): Tensors {
+  return readTensors(folder, averaged ? AVERAGE : MODEL);
 }
 
-/** Of a training that keeps an average. */
-export function readCheckpointAverage(folder: StoredFolder): Record<string, StoredTensor> {
-  return readStateFile(openSafetensors(folder.path(AVERAGE)));
+export function readCheckpointTensors(folder: StoredFolder, averaged: boolean): CheckpointTensors {
+  return {
+    model: readTensors(folder, MODEL),
+    ...(averaged && { average: readTensors(folder, AVERAGE) }),
+    optimizer: readTensors(folder, OPTIMIZER),
+  };
 }
 
-export function readCheckpointOptimizer(folder: StoredFolder): Record<string, StoredTensor> {
-  return readStateFile(openSafetensors(folder.path(OPTIMIZER)));
+function readTensors(folder: StoredFolder, file: string): Tensors {
+  const tensors = reading(file, () => readStateFile(openSafetensors(folder.path(file))));
+  for (const [name, tensor] of Object.entries(tensors))
+    if (!allFinite(tensor)) throw new CheckpointRefused(`tensor ${name} of its ${file} holds a NaN or an infinity`);
+  return tensors;
+}
+
+function reading<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const problem =
+      error instanceof SafetensorsError ? error.message.replace(/^.* is not a valid/, "is not a valid") : undefined;
+    throw new CheckpointRefused(`its ${file} ${problem ?? `cannot be read (${(error as Error).message})`}`);
+  }
+}
+
+function allFinite({ data }: StoredTensor): boolean {
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return true;
+  // NaN where any element is not finite, in one quick pass.
+  let zero = 0;
+  for (let i = 0; i < data.length; i++) zero += data[i]! * 0;
+  return zero === 0;
 }

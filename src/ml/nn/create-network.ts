@@ -293,6 +293,9 @@ export function createNetwork(engine: Engine, description: ModelDescription): Ne
       }
       return state;
     },
+    checkStateDict(state) {
+      readState(entries, state);
+    },
     loadStateDict(state) {
       const read = readState(entries, state);
       for (const entry of entries) engine.assign(variables.get(entry.name)!, toEngineLayout(entry, read(entry)));

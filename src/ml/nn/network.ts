@@ -44,6 +44,8 @@ export interface Network {
   /** Parameters and running statistics, under torchvision's names, in PyTorch's layouts, float32. */
   stateDict(): Promise<Record<string, StoredTensor>>;
   /** Throws an error that lists missing, unexpected and wrongly shaped names. */
+  checkStateDict(state: Readonly<Record<string, StoredTensor>>): void;
+  /** The same where it does not fit; then nothing is changed. */
   loadStateDict(state: Readonly<Record<string, StoredTensor>>): void;
   close(): void;
 }

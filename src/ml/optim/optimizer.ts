@@ -19,7 +19,9 @@ export interface Optimizer {
    * engine's layout, in the order of the parameters.
    */
   stateDict(): Promise<Record<string, StoredTensor>>;
-  /** Throws an error that lists missing, unexpected and wrongly shaped names, and then changes nothing. */
+  /** Throws an error that lists missing, unexpected and wrongly shaped names. */
+  checkStateDict(state: Readonly<Record<string, StoredTensor>>): void;
+  /** The same where it does not fit; then nothing is changed. */
   loadStateDict(state: Readonly<Record<string, StoredTensor>>): void;
   /** Frees the slots. */
   close(): void;
@@ -72,7 +74,13 @@ export function createOptimizer(
     slotsOf.set(name, slots);
   }
 
+  function checkStateDict(state: Readonly<Record<string, StoredTensor>>): void {
+    const problems = stateProblems(named, state);
+    if (problems.length > 0) throw new Error(`this is not the state of this optimiser: ${problems.join("; ")}`);
+  }
+
   return {
+    checkStateDict,
     update(parameter, gradient, at, norms) {
       const weightDecay = settings.weightDecayOn === "all" || parameter.role === "weight" ? settings.weightDecay : 0;
       const slots = slotsOf.get(parameter.name)!;
@@ -86,8 +94,7 @@ export function createOptimizer(
       return state;
     },
     loadStateDict(state) {
-      const problems = stateProblems(named, state);
-      if (problems.length > 0) throw new Error(`this is not the state of this optimiser: ${problems.join("; ")}`);
+      checkStateDict(state);
       for (const [name, slot] of named) engine.assign(slot, state[name]!.data as Float32Array);
     },
     close() {

@@ -1,12 +1,13 @@
 /**
- * The names of checkpoints: link e of a chain is named by everything that was decided for epochs 1 to e.
+ * The names of checkpoints: link e of a chain is the digest of link e - 1 and of everything that was decided for epoch e.
  *
  * Equal keys mean equal state (given equal code, data, engine and the other params, which whoever stores checkpoints
  * adds). What only says how far to go (epochs, early stop, best or last) is not in them, so a longer training begins with
- * a shorter one's links, and a cosine over another horizon, whose rates differ from the second epoch on, shares the first one alone.
+ * a shorter one's links. An epoch's rates are in them as they are: a cosine over another horizon, whose rates differ from
+ * the second epoch on, shares the first one alone, and none where it moves per step.
  */
 import { createHash } from "node:crypto";
-import type { JsonObject, JsonValue } from "../../json.ts";
+import { canonicalJson, type JsonObject, type JsonValue } from "../../json.ts";
 import { type EpochRates, epochRates, rateAt, type TrainingLength, warmupSteps } from "../schedule/epoch-rates.ts";
 import { initialPlateau, observePlateau, type PlateauState, plateauMode } from "../schedule/plateau.ts";
 import type { PlateauSchedule, ScheduleSettings } from "../schedule/schedule-settings.ts";
@@ -41,15 +42,16 @@ export function epochChain(schedule: ScheduleSettings, baseRate: number, length:
     closedLoop?.warmup === undefined
       ? 1
       : 1 + Math.floor(warmupSteps(closedLoop.warmup, length.stepsPerEpoch) / length.stepsPerEpoch);
-  const settings: JsonObject[] = [];
+  /** [epoch], of all that was decided up to it. */
+  const digests = [""];
   for (let epoch = 1; epoch <= length.epochs; epoch++) {
     const rates = known[epoch - 1];
     const rule = closedLoop !== undefined && epoch >= judgedFrom ? plateauSettings(closedLoop) : {};
-    settings.push({ ...(rates && rateSettings(rates)), ...rule });
+    digests.push(digestText(canonicalJson([digests[epoch - 1]!, { ...(rates && rateSettings(rates)), ...rule }])));
   }
   return {
-    link: (epoch) => ({ type: "train/epoch", epochs: settings.slice(0, epoch) }),
-    within: (epoch) => ({ type: "train/within-epoch", epochs: settings.slice(0, epoch) }),
+    link: (epoch) => ({ type: "train/epoch", epoch, decided: digests[epoch]! }),
+    within: (epoch) => ({ type: "train/within-epoch", epoch, decided: digests[epoch]! }),
     rate(epoch, step, plateau) {
       const rates = known[epoch - 1];
       return rates === undefined ? { learningRate: plateau!.learningRate, momentum: undefined } : rateAt(rates, step);
@@ -69,6 +71,10 @@ function rateSettings({ learningRates, momenta }: EpochRates): JsonObject {
     ...(learningRates.length === 1 ? { learningRate: first! } : { learningRates: digestOf(learningRates) }),
     ...(momenta && { momenta: digestOf(momenta) }),
   };
+}
+
+function digestText(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** sha256 of the numbers as little-endian doubles. */

@@ -3,17 +3,12 @@
  *
  *   find the resume point -> per epoch: steps -> accuracies -> record -> schedule -> checkpoint -> stop early?
  */
-import {
-  readCheckpointAverage,
-  readCheckpointModel,
-  readCheckpointOptimizer,
-  type StoredFolder,
-} from "../checkpoint/training-checkpoint.ts";
+import { CheckpointRefused, readCheckpointModel, readCheckpointTensors } from "../checkpoint/training-checkpoint.ts";
 import { createGradientSink } from "../optim/gradient-sink.ts";
-import { createOptimizer } from "../optim/optimizer.ts";
+import { createOptimizer, type Optimizer } from "../optim/optimizer.ts";
 import { stepsPerEpoch } from "../optim/optimizer-step.ts";
-import { createWeightAverage } from "../optim/weight-average.ts";
-import { epochChain } from "./epoch-chain.ts";
+import { createWeightAverage, type WeightAverage } from "../optim/weight-average.ts";
+import { type EpochChain, epochChain } from "./epoch-chain.ts";
 import { bestEpoch, earlyStopEpoch, type History } from "./history.ts";
 import { refuseWhatCannotFit, tightMemoryLine } from "./out-of-memory.ts";
 import { findResumePoint } from "./resume-point.ts";
@@ -26,7 +21,7 @@ import { initialTrainingState, type TrainingState } from "./training-state.ts";
  * and `signal.reason` where it was stopped.
  */
 export async function trainModel(training: Training): Promise<TrainedModel> {
-  const { engine, network, settings, train, checkpoints } = training;
+  const { engine, network, settings, train } = training;
   const { epochs, select, earlyStop } = settings;
   if (settings.trainAccuracy === "eval" && training.trainEvaluation === undefined)
     throw new Error("trainAccuracy: eval needs trainEvaluation");
@@ -34,48 +29,31 @@ export async function trainModel(training: Training): Promise<TrainedModel> {
     throw new Error("trainAccuracy: running has no meaning where every image is a blend of two");
   const length = { epochs, stepsPerEpoch: stepsPerEpoch(train.loader.batchesPerEpoch, settings.accumulateSteps) };
   const chain = epochChain(settings.schedule, settings.optimizer.learningRate, length);
-  const found = await findResumePoint({
-    chain,
-    checkpoints,
-    epochs,
-    iterationsPerEpoch: train.loader.batchesPerEpoch,
-    earlyStop,
-    wantBest: select === "best",
-  });
-  const state = found?.state ?? initialTrainingState(chain.initialPlateau);
-  if (state.epoch <= epochs && training.memory !== undefined) {
-    const images = Math.min(settings.batchSize, train.loader.imagesPerEpoch);
-    refuseWhatCannotFit(training.memory, images);
-    const tight = tightMemoryLine(training.memory, images);
-    if (tight !== undefined) training.log?.(tight);
-  }
   const optimizer = createOptimizer(engine, network.parameters, settings.optimizer);
   const gradients = createGradientSink(engine, optimizer, settings);
   const { weightAverage } = settings;
   const average =
     weightAverage && createWeightAverage(engine, network, weightAverage, weightAverage.start * length.stepsPerEpoch);
   try {
-    if (found !== undefined) {
-      if (average !== undefined) {
-        network.loadStateDict(readCheckpointAverage(found.folder));
-        await average.restore(stepsDone(state, length.stepsPerEpoch, settings.accumulateSteps));
-      }
-      network.loadStateDict(readCheckpointModel(found.folder));
-      optimizer.loadStateDict(readCheckpointOptimizer(found.folder));
-      training.log?.(resumeLine(state));
+    const resumed = await resume(training, chain, { optimizer, average, stepsPerEpoch: length.stepsPerEpoch });
+    const state = resumed?.state ?? initialTrainingState(chain.initialPlateau);
+    if (resumed !== undefined) training.log?.(resumeLine(state));
+    if (state.epoch <= epochs && training.memory !== undefined) {
+      const images = Math.min(settings.batchSize, train.loader.imagesPerEpoch);
+      refuseWhatCannotFit(training.memory, images);
+      const tight = tightMemoryLine(training.memory, images);
+      if (tight !== undefined) training.log?.(tight);
     }
     const session = new TrainingSession(training, chain, { optimizer, gradients, average }, state);
     const stopEpoch = () => earlyStopEpoch(earlyStop, session.records());
-    let best: StoredFolder | StateDict | undefined = found?.best;
+    let best = resumed?.best;
     while (state.epoch <= epochs && stopEpoch() === undefined) {
       const { record, model } = await session.trainEpoch();
       if (record.improved && select === "best") best = model;
     }
+    await session.markEnd();
     return {
-      state:
-        select === "best" && best !== undefined
-          ? stateOf(best, average === undefined ? readCheckpointModel : readCheckpointAverage)
-          : await session.resultModel(),
+      state: select === "best" && best !== undefined ? best : await session.resultModel(),
       history: finishedHistory(training, state, stopEpoch()),
       speed: session.stopwatch.speed(),
     };
@@ -83,6 +61,59 @@ export async function trainModel(training: Training): Promise<TrainedModel> {
     average?.close();
     gradients.close();
     optimizer.close();
+  }
+}
+
+interface Resumable {
+  readonly optimizer: Optimizer;
+  readonly average: WeightAverage | undefined;
+  readonly stepsPerEpoch: number;
+}
+
+/** Puts network, optimiser and average where the last usable checkpoint of the chain is; undefined, and nothing is changed, where there is none. */
+async function resume(
+  { network, settings, train, checkpoints, warn }: Training,
+  chain: EpochChain,
+  { optimizer, average, stepsPerEpoch }: Resumable,
+): Promise<{ readonly state: TrainingState; readonly best: StateDict | undefined } | undefined> {
+  const averaged = average !== undefined;
+  const found = await findResumePoint({
+    chain,
+    checkpoints,
+    epochs: settings.epochs,
+    iterationsPerEpoch: train.loader.batchesPerEpoch,
+    earlyStop: settings.earlyStop,
+    wantBest: settings.select === "best",
+    accept(folder, bestFolder) {
+      const tensors = readCheckpointTensors(folder, averaged);
+      const best = bestFolder && readCheckpointModel(bestFolder, averaged);
+      asRefusal(() => {
+        optimizer.checkStateDict(tensors.optimizer);
+        for (const model of [tensors.model, tensors.average, best])
+          if (model !== undefined) network.checkStateDict(model);
+      });
+      return { tensors, best };
+    },
+    onRefused: warn,
+  });
+  if (found === undefined) return undefined;
+  const { state, accepted } = found;
+  const { tensors, best } = accepted;
+  if (average !== undefined) {
+    network.loadStateDict(tensors.average!);
+    await average.restore(stepsDone(state, stepsPerEpoch, settings.accumulateSteps));
+  }
+  network.loadStateDict(tensors.model);
+  optimizer.loadStateDict(tensors.optimizer);
+  return { state, best };
+}
+
+/** What can be read and is another model's, or another optimiser's. */
+function asRefusal(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new CheckpointRefused((error as Error).message);
   }
 }
 
@@ -99,10 +130,6 @@ function finishedHistory({ settings, train }: Training, state: TrainingState, st
       stopped: `${earlyStop.metric} did not improve for ${earlyStop.patience} ${earlyStop.patience === 1 ? "epoch" : "epochs"}`,
     }),
   };
-}
-
-function stateOf(best: StoredFolder | StateDict, read: (folder: StoredFolder) => StateDict): StateDict {
-  return typeof best.path === "function" ? read(best as StoredFolder) : (best as StateDict);
 }
 
 /** Optimiser steps, over all epochs. Checkpoints are at whole ones. */

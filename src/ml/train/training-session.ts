@@ -18,11 +18,18 @@ import { type Evaluation, evaluateNetwork } from "./evaluate-network.ts";
 import { eventLoopTurn } from "./event-loop-turn.ts";
 import { bestEpoch, type EpochRecord, epochRecord, type Records } from "./history.ts";
 import { type ImageSource, uploadImages } from "./image-source.ts";
+import { isKept } from "./keep-checkpoints.ts";
 import { drawMix, type Mix, uploadMixedImages } from "./mixup.ts";
 import { asOutOfMemory } from "./out-of-memory.ts";
 import { softTargets } from "./soft-targets.ts";
 import type { StateDict, Training } from "./training.ts";
-import { evaluationDiverged, gradientDiverged, requireFinite, stepDiverged } from "./training-diverged.ts";
+import {
+  evaluationDiverged,
+  firstNonFinite,
+  gradientDiverged,
+  requireFinite,
+  stepDiverged,
+} from "./training-diverged.ts";
 import { epochLine, stepLine } from "./training-lines.ts";
 import { Stopwatch } from "./training-speed.ts";
 import { type TrainingState, trainingStateToJson } from "./training-state.ts";
@@ -48,6 +55,8 @@ export class TrainingSession {
   readonly #state: TrainingState;
   /** A checkpoint within the epoch under way exists. */
   #savedWithin: boolean;
+  /** When the state that a killed training would go on from was reached. */
+  #savedMs: number;
 
   /** Network, optimiser and average are as `state` says. */
   constructor(training: Training, chain: EpochChain, updates: WeightUpdates, state: TrainingState) {
@@ -56,6 +65,7 @@ export class TrainingSession {
     this.#updates = updates;
     this.#state = state;
     this.#savedWithin = state.nextBatch > 0;
+    this.#savedMs = training.now();
     const { loader } = training.train;
     const stepsLeft = (training.settings.epochs - state.epoch + 1) * loader.batchesPerEpoch - state.nextBatch;
     this.stopwatch = new Stopwatch(training.now, loader, stepsLeft);
@@ -87,8 +97,10 @@ export class TrainingSession {
     state.correct = 0;
     const states = await this.#modelStates();
     requireFinite(states.model, record);
-    await this.#save(this.#chain.link(record.epoch), states);
-    await this.#dropUseless(record);
+    await this.#save(this.#chain.link(record.epoch), states, { passing: false });
+    if (this.#savedWithin) await this.#training.checkpoints.drop(this.#chain.within(record.epoch));
+    this.#savedWithin = false;
+    await this.#releaseOlder(record);
     this.stopwatch.epochDone();
     log?.(epochLine(record, settings.epochs, this.stopwatch.speed().elapsedMs));
     return { record, model: states.average ?? states.model };
@@ -130,6 +142,7 @@ export class TrainingSession {
       if (settings.logInterval > 0 && state.nextBatch % settings.logInterval === 0)
         log?.(stepLine({ epoch, epochs: settings.epochs, batch: state.nextBatch, batches: batchesPerEpoch, loss }));
       await this.#stopIfAsked();
+      await this.#saveIfDue();
     }
     if (state.nextBatch !== batchesPerEpoch)
       throw new Error(`the loader gave ${state.nextBatch} batches in epoch ${epoch}, not ${batchesPerEpoch}`);
@@ -232,23 +245,42 @@ export class TrainingSession {
 
   /** Leaves, when the user asked to and the optimiser step under way is whole, behind a checkpoint of the epoch. */
   async #stopIfAsked(): Promise<void> {
-    const [{ epoch, nextBatch }, { signal, settings, train }] = [this.#state, this.#training];
+    const { signal } = this.#training;
     await eventLoopTurn();
     if (!signal.aborted) return;
-    if (nextBatch > 0) {
-      const { ends, inEpoch } = optimizerStepOf(
-        epoch,
-        nextBatch - 1,
-        train.loader.batchesPerEpoch,
-        settings.accumulateSteps,
-      );
-      if (!ends) return;
+    const { epoch, nextBatch } = this.#state;
+    const step = nextBatch > 0 ? this.#wholeStep() : 0;
+    if (step === undefined) return;
+    if (step > 0) {
       const states = await this.#modelStates();
-      const { learningRate } = this.#rate(inEpoch);
-      requireFinite(states.model, { epoch, step: nextBatch, learningRate });
-      await this.#save(this.#chain.within(epoch), states);
+      requireFinite(states.model, { epoch, step: nextBatch, learningRate: this.#rate(step).learningRate });
+      await this.#saveWithin(states);
     }
     throw signal.reason;
+  }
+
+  /** So that a training which is killed loses no more than some minutes. */
+  async #saveIfDue(): Promise<void> {
+    const { settings, now } = this.#training;
+    const { checkpointMinutes = 0 } = settings;
+    if (checkpointMinutes === 0 || now() - this.#savedMs < checkpointMinutes * MINUTE_MS) return;
+    if (this.#wholeStep() === undefined) return;
+    const states = await this.#modelStates();
+    // Whether the training has an error, and which, must not depend on the clock: the next steps will tell.
+    if (firstNonFinite(states.model) === undefined) await this.#saveWithin(states);
+  }
+
+  /** The optimiser step (from 1, of its epoch) that ended with the last minibatch; undefined within one. */
+  #wholeStep(): number | undefined {
+    const [{ epoch, nextBatch }, { settings, train }] = [this.#state, this.#training];
+    const { batchesPerEpoch } = train.loader;
+    const { ends, inEpoch } = optimizerStepOf(epoch, nextBatch - 1, batchesPerEpoch, settings.accumulateSteps);
+    return ends ? inEpoch : undefined;
+  }
+
+  async #saveWithin(states: ModelStates): Promise<void> {
+    await this.#save(this.#chain.within(this.#state.epoch), states, { passing: true });
+    this.#savedWithin = true;
   }
 
   /** The network holds its own weights afterwards, whatever it held before. */
@@ -264,27 +296,41 @@ export class TrainingSession {
     return { model, average: averaged };
   }
 
-  async #save(key: JsonValue, { model, average }: ModelStates): Promise<void> {
+  async #save(key: JsonValue, { model, average }: ModelStates, use: { readonly passing: boolean }): Promise<void> {
     const optimizer = await this.#updates.optimizer.stateDict();
     const state = trainingStateToJson(this.#state);
-    await this.#training.checkpoints.save(key, async (folder) =>
-      writeCheckpoint(folder, { model, ...(average && { average }), optimizer, state }),
-    );
+    const write = async (folder: string) =>
+      writeCheckpoint(folder, { model, ...(average && { average }), optimizer, state });
+    await this.#training.checkpoints.save(key, write, use);
+    this.#savedMs = this.#training.now();
   }
 
-  /** Of the checkpoints that the one of `record` makes useless, those that are not to be kept. */
-  async #dropUseless({ epoch, improved }: EpochRecord): Promise<void> {
-    const { checkpoints, settings } = this.#training;
-    if (this.#savedWithin) await checkpoints.drop(this.#chain.within(epoch));
-    this.#savedWithin = false;
-    if (settings.keepCheckpoints === undefined) return;
-    const lastOld = epoch - settings.keepCheckpoints;
-    const best = bestEpoch(this.#state.epochs);
+  /** What is no longer the last epoch, or no longer the best. */
+  async #releaseOlder({ epoch, improved }: EpochRecord): Promise<void> {
     const surpassed = improved ? bestEpoch(this.#state.epochs.slice(0, -1)) : 0;
-    for (const old of new Set([lastOld, surpassed]))
-      if (old > 0 && old <= lastOld && old !== best) await checkpoints.drop(this.#chain.link(old));
+    for (const old of new Set([epoch - 1, surpassed]))
+      if (old > 0 && !this.#isKept(old)) await this.#mark(old, "expendable");
+  }
+
+  /** When the training has come to its end: what it ends with is kept, whoever let go of it before, or is not. */
+  async markEnd(): Promise<void> {
+    const { epochs } = this.#state;
+    for (const epoch of new Set([epochs.length, bestEpoch(epochs)]))
+      if (epoch > 0) await this.#mark(epoch, this.#isKept(epoch) ? "kept" : "expendable");
+  }
+
+  #isKept(epoch: number): boolean {
+    const { epochs } = this.#state;
+    const { keep = "all", select } = this.#training.settings;
+    return isKept(epoch, keep, { select, last: epochs.length, best: bestEpoch(epochs) });
+  }
+
+  async #mark(epoch: number, as: "kept" | "expendable"): Promise<void> {
+    await this.#training.checkpoints.mark(this.#chain.link(epoch), as);
   }
 }
+
+const MINUTE_MS = 60_000;
 
 /** Mean per image of an epoch's minibatch losses: the last batch may be smaller. */
 function meanLoss(losses: readonly number[], batchSize: number, images: number): number {

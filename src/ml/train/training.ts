@@ -8,6 +8,7 @@ import type { WeightAverageSettings } from "../optim/weight-average.ts";
 import type { ScheduleSettings } from "../schedule/schedule-settings.ts";
 import type { EarlyStop, History } from "./history.ts";
 import type { ImageSource } from "./image-source.ts";
+import type { KeepCheckpoints } from "./keep-checkpoints.ts";
 import type { MixupSettings } from "./mixup.ts";
 import type { CheckpointStore } from "./resume-point.ts";
 import type { MemoryPlan } from "./training-memory.ts";
@@ -33,8 +34,10 @@ export interface TrainingSettings extends GradientSettings {
   readonly earlyStop?: EarlyStop;
   /** A line every so many steps; 0: none. */
   readonly logInterval: number;
-  /** How many epochs' checkpoints stay, beside the best one's. Left out: all. */
-  readonly keepCheckpoints?: number;
+  /** Left out: all. */
+  readonly keep?: KeepCheckpoints;
+  /** A checkpoint within an epoch every so many minutes. 0, or left out: none but where it is stopped. */
+  readonly checkpointMinutes?: number;
 }
 
 export interface Training {
@@ -51,11 +54,13 @@ export interface Training {
   readonly memory?: MemoryPlan | undefined;
   /** Aborted to stop: the step is finished, a checkpoint is saved, and `signal.reason` is thrown. */
   readonly signal: AbortSignal;
-  /** Milliseconds of a monotonic clock: for speed alone. */
+  /** Milliseconds of a monotonic clock: for speed, and for when to save what can be gone on from. No bit depends on it. */
   now(): number;
   onStep?(figures: StepFigures): void;
   onEvaluation?(figures: EvaluationFigures): void;
   log?(line: string): void;
+  /** Something that stops nothing, such as a checkpoint that is no good. */
+  warn?(line: string): void;
 }
 
 /** How far a training is, after a step. */

@@ -74,7 +74,7 @@ describe.each([
 
   test("killed after the first epoch, it goes on to the same bits", async () => {
     await trainTiny(settings, store);
-    store.forget((key) => JSON.parse(key).epochs.length > 1);
+    store.forget((key) => JSON.parse(key).epoch > 1);
     expect(store.keys()).toHaveLength(1);
     const resumed = await trainTiny(settings, store);
     expect(resumed.steps).toHaveLength(2 * STEPS);
@@ -174,9 +174,67 @@ describe("a chain of epochs", () => {
     expectSame(await trainTiny(settings, store), await straight(settings));
   });
 
-  test("keepCheckpoints leaves the last ones and the best one", async () => {
-    const { history } = await trainTiny({ epochs: 5, keepCheckpoints: 2 }, store);
-    const kept = store.keys().map((key) => JSON.parse(key).epochs.length);
-    expect(kept.sort()).toEqual([...new Set([history.bestEpoch, 4, 5])].sort());
+  test("milestones that differ only after epoch 2 share the first two", async () => {
+    const milestones = (...after: number[]) => ({
+      epochs: 4,
+      schedule: { type: "multistep", milestones: after, gamma: 0.5 } as const,
+    });
+    await trainTiny(milestones(2), store);
+    const later = await trainTiny(milestones(3), store);
+    expect(later.lines[0]).toBe("Resumed after epoch 2");
+    expect(later.steps).toHaveLength(2 * STEPS);
+    expectSame(later, await straight(milestones(3)));
+  });
+
+  test("with links gone, it goes on from the newest one left", async () => {
+    await trainTiny({ epochs: 4 }, store);
+    store.forget((key) => JSON.parse(key).epoch > 2);
+    const longer = await trainTiny({ epochs: 5 }, store);
+    expect(longer.lines[0]).toBe("Resumed after epoch 2");
+    expectSame(longer, await straight({ epochs: 5 }));
+  });
+});
+
+describe("what is kept", () => {
+  /** Link by link: the marks after a training of five epochs, whose best one is `best`. */
+  async function keptBy(settings: Partial<TrainingSettings>): Promise<{ kept: number[]; best: number }> {
+    const { history } = await trainTiny({ epochs: 5, ...settings }, store);
+    expect(store.epochs()).toEqual([1, 2, 3, 4, 5]);
+    return { kept: store.kept(), best: history.bestEpoch };
+  }
+  const sorted = (...epochs: number[]) => [...new Set(epochs)].sort((a, b) => a - b);
+
+  test("is all where nothing is said", async () => {
+    expect((await keptBy({})).kept).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("is the last one, and the best one too where it is wanted", async () => {
+    expect((await keptBy({ keep: "last" })).kept).toEqual([5]);
+    store.forget(() => true);
+    const { kept, best } = await keptBy({ keep: "last", select: "best" });
+    expect(best).toBeLessThan(5);
+    expect(kept).toEqual(sorted(best, 5));
+  });
+
+  test("is the best one alone, from which a longer training then goes on", async () => {
+    const { kept, best } = await keptBy({ keep: "best" });
+    expect(kept).toEqual([best]);
+    store.forget((key) => JSON.parse(key).epoch !== best);
+    const longer = await trainTiny({ epochs: 6, keep: "best" }, store);
+    expect(longer.lines[0]).toBe(`Resumed after epoch ${best}`);
+    expectSame(longer, await straight({ epochs: 6 }));
+  });
+
+  test("is every second one and the last", async () => {
+    expect((await keptBy({ keep: { every: 2 } })).kept).toEqual([2, 4, 5]);
+  });
+
+  test("follows the training that goes on, and comes back where a shorter one ends", async () => {
+    await trainTiny({ epochs: 3, keep: "last" }, store);
+    expect(store.kept()).toEqual([3]);
+    await trainTiny({ epochs: 5, keep: "last" }, store);
+    expect(store.kept()).toEqual([5]);
+    await trainTiny({ epochs: 2, keep: "last" }, store);
+    expect(store.kept()).toEqual([2, 5]);
   });
 });

@@ -11,7 +11,7 @@ import { initialState } from "../../../src/ml/nn/initial-state.ts";
 import type { ModelDescription } from "../../../src/ml/nn/model-description.ts";
 import type { CheckpointStore } from "../../../src/ml/train/resume-point.ts";
 import { trainModel } from "../../../src/ml/train/train-model.ts";
-import type { StepFigures, TrainedModel, TrainingSettings } from "../../../src/ml/train/training.ts";
+import type { StepFigures, TrainedModel, Training, TrainingSettings } from "../../../src/ml/train/training.ts";
 import type { MemoryPlan } from "../../../src/ml/train/training-memory.ts";
 import { createRng } from "../../../src/rng.ts";
 
@@ -73,6 +73,11 @@ export function tinyLoader(name: string, images: number, options: { shuffle: boo
 
 export interface FolderStore extends CheckpointStore {
   readonly keys: () => string[];
+  /** Epochs whose links are there, and of them those that are kept. */
+  readonly epochs: () => number[];
+  readonly kept: () => number[];
+  /** Where the link of an epoch lies. */
+  readonly link: (epoch: number) => string;
   readonly forget: (matches: (key: string) => boolean) => void;
   remove(): void;
 }
@@ -81,7 +86,14 @@ export interface FolderStore extends CheckpointStore {
 export function folderStore(): FolderStore {
   const root = mkdtempSync(join(tmpdir(), "tfpipe-checkpoints-"));
   const folders = new Map<string, string>();
+  const expendable = new Set<string>();
   let count = 0;
+  const links = () =>
+    [...folders.keys()].flatMap((text) => {
+      const { type, epoch } = JSON.parse(text) as { readonly type: string; readonly epoch: number };
+      return type === "train/epoch" ? [{ text, epoch }] : [];
+    });
+  const epochsOf = (found: ReturnType<typeof links>) => found.map(({ epoch }) => epoch).sort((a, b) => a - b);
   return {
     async find(key: JsonValue) {
       const folder = folders.get(canonicalJson(key));
@@ -92,11 +104,19 @@ export function folderStore(): FolderStore {
       mkdirSync(folder);
       await write(folder);
       folders.set(canonicalJson(key), folder);
+      expendable.delete(canonicalJson(key));
+    },
+    async mark(key, as) {
+      if (as === "expendable") expendable.add(canonicalJson(key));
+      else expendable.delete(canonicalJson(key));
     },
     async drop(key) {
       folders.delete(canonicalJson(key));
     },
     keys: () => [...folders.keys()],
+    epochs: () => epochsOf(links()),
+    kept: () => epochsOf(links().filter(({ text }) => !expendable.has(text))),
+    link: (epoch) => folders.get(links().find((link) => link.epoch === epoch)!.text)!,
     forget(matches) {
       for (const key of [...folders.keys()]) if (matches(key)) folders.delete(key);
     },
@@ -125,6 +145,7 @@ export const SETTINGS: TrainingSettings = {
 
 export interface TinyRun extends TrainedModel {
   readonly lines: string[];
+  readonly warnings: string[];
   readonly steps: StepFigures[];
 }
 
@@ -135,6 +156,12 @@ export interface TinyOptions {
   readonly stopAfterSteps?: number;
   /** Sees the number of engine tensors left behind. */
   readonly onEnd?: (liveTensors: number) => void;
+  /** Throws after so many steps of this execution, before anything is saved: as if the process were gone. */
+  readonly killAfterSteps?: number;
+  /** In the place of the tiny loaders. The caller closes them. */
+  readonly sources?: Pick<Training, "train" | "trainEvaluation" | "valid">;
+  /** A clock; left out, it ticks with each question. */
+  readonly now?: () => number;
   readonly signal?: AbortSignal;
   readonly onStep?: () => void;
   /** The cpu engine, if left out. Closed at the end. */
@@ -157,6 +184,7 @@ export async function trainTiny(
   network.loadStateDict(initial);
   const normalize = { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] };
   const lines: string[] = [];
+  const warnings: string[] = [];
   const steps: StepFigures[] = [];
   const abort = new AbortController();
   let clock = 0;
@@ -165,21 +193,25 @@ export async function trainTiny(
       engine,
       network,
       settings: { ...SETTINGS, ...settings },
-      train: { loader: tinyLoader("train", options.images ?? 24, { shuffle: true }), ...normalize },
-      trainEvaluation: { loader: tinyLoader("train", options.images ?? 24, { shuffle: false }), ...normalize },
-      ...(options.valid !== false && { valid: { loader: tinyLoader("valid", 9, { shuffle: false }), ...normalize } }),
+      ...(options.sources ?? {
+        train: { loader: tinyLoader("train", options.images ?? 24, { shuffle: true }), ...normalize },
+        trainEvaluation: { loader: tinyLoader("train", options.images ?? 24, { shuffle: false }), ...normalize },
+        ...(options.valid !== false && { valid: { loader: tinyLoader("valid", 9, { shuffle: false }), ...normalize } }),
+      }),
       checkpoints,
       memory: options.memory,
       signal: options.signal ?? abort.signal,
-      now: () => ++clock,
+      now: options.now ?? (() => ++clock),
       onStep(figures) {
         steps.push(figures);
         options.onStep?.();
+        if (steps.length === options.killAfterSteps) throw new Error("killed by the test");
         if (steps.length === options.stopAfterSteps) abort.abort(new Error("stopped by the test"));
       },
       log: (line) => lines.push(line),
+      warn: (line) => warnings.push(line),
     });
-    return { ...trained, lines, steps };
+    return { ...trained, lines, warnings, steps };
   } finally {
     options.onEnd?.(engine.liveTensors());
     network.close();

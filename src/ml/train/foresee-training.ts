@@ -1,0 +1,49 @@
+/** What a training would go on from, told before it runs, by the search that it will make itself. */
+import { stepsPerEpoch } from "../optim/optimizer-step.ts";
+import { epochChain } from "./epoch-chain.ts";
+import { earlyStopEpoch } from "./history.ts";
+import { type CheckpointStore, findResumePoint } from "./resume-point.ts";
+import type { TrainingSettings } from "./training.ts";
+
+export interface ForeseenTraining {
+  readonly settings: Pick<
+    TrainingSettings,
+    "epochs" | "accumulateSteps" | "schedule" | "optimizer" | "earlyStop" | "select"
+  >;
+  readonly batchesPerEpoch: number;
+  readonly checkpoints: Pick<CheckpointStore, "find">;
+}
+
+/** `found`: some of its epochs are there. `text` is a clause: `resumes after epoch 10: trains 5 of 15`. */
+export async function foreseeTraining({
+  settings,
+  batchesPerEpoch,
+  checkpoints,
+}: ForeseenTraining): Promise<{ readonly text: string; readonly found: boolean }> {
+  const { epochs, accumulateSteps, schedule, optimizer, earlyStop, select } = settings;
+  const length = { epochs, stepsPerEpoch: stepsPerEpoch(batchesPerEpoch, accumulateSteps) };
+  const found = await findResumePoint({
+    chain: epochChain(schedule, optimizer.learningRate, length),
+    checkpoints,
+    epochs,
+    iterationsPerEpoch: batchesPerEpoch,
+    earlyStop,
+    wantBest: select === "best",
+    accept: () => undefined,
+  });
+  if (found === undefined) return { text: `no epoch of it is in the store: trains all ${epochs}`, found: false };
+  const { state } = found;
+  const done = state.epochs.length;
+  const ended =
+    done === epochs || earlyStopEpoch(earlyStop, { ...state, iterationsPerEpoch: batchesPerEpoch }) !== undefined;
+  if (ended) {
+    const its = done === 1 ? "its one epoch is" : `its ${done} epochs are`;
+    return { text: `${its} in the store: trains none`, found: true };
+  }
+  const from =
+    state.nextBatch > 0
+      ? `in epoch ${state.epoch}, after batch ${state.nextBatch} of ${batchesPerEpoch}`
+      : `after epoch ${done}`;
+  const most = earlyStop === undefined ? "" : "at most ";
+  return { text: `resumes ${from}: trains ${most}${epochs - done} of ${epochs}`, found: true };
+}
