@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { createArtifactStore } from "./cache/artifact-store.ts";
 import { createCheckpointStore } from "./cache/checkpoint-store.ts";
+import { createLedger } from "./cache/ledger.ts";
 import { createLocks } from "./cache/locks.ts";
 import { createObjectStore } from "./cache/object-store.ts";
 import { openStoreLayout } from "./cache/store-layout.ts";
@@ -69,6 +70,7 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
     memo,
     artifacts,
     traces: createTraceStore(files, layout),
+    ledger: createLedger(files, layout),
     checkpoints: createCheckpointStore(files, layout, artifacts),
     locks: createLocks({
       files,

@@ -42,4 +42,6 @@ export interface Differences {
   readonly differences: readonly ArtifactDifference[];
   /** Headline metrics that are not what they were. */
   readonly metrics?: JsonDifference;
+  /** The reason for which the pipeline lets it differ. */
+  readonly waived?: string;
 }

@@ -1,5 +1,6 @@
 /** `pipe check`: everything that can be known to be wrong with pipelines before a run, for people and for editors. */
-import { dirname, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
+import { type Diagnostic, diagnose } from "../diagnostics/diagnostic.ts";
 import { type PlacedDiagnostic, placeDiagnostics } from "../diagnostics/place-diagnostic.ts";
 import { renderDiagnostics } from "../diagnostics/render-diagnostic.ts";
 import type { Pipeline } from "../language/pipeline.ts";
@@ -26,16 +27,23 @@ export async function checkCommand(app: App, words: readonly string[], options: 
     return checkFrozen(app, [...new Set(files)], options, words.length > 0);
   }
   const placed = new Map<string, PlacedDiagnostic>();
+  let unwaived = 0;
   for (const file of new Set(files)) {
-    const { diagnostics, texts, pipeline } = await checkFile(app, file, options);
+    const checked = await checkFile(app, file, options);
+    const { texts, pipeline } = checked;
+    const nondeterministic = pipeline === undefined ? [] : await findNondeterministic(app, file, pipeline, options);
+    unwaived += nondeterministic.length;
+    const diagnostics = [...checked.diagnostics, ...nondeterministic];
     // A file that several pipelines include is told once.
     for (const one of placeDiagnostics(diagnostics, texts)) placed.set(JSON.stringify(one), one);
     if (options.json) continue;
     if (diagnostics.length > 0) app.err.write(renderDiagnostics(diagnostics, texts, { color: app.err.color }));
-    if (pipeline !== undefined) app.out.write(`${file} is right: ${countOf(pipeline)}\n`);
+    if (pipeline !== undefined && nondeterministic.length === 0)
+      app.out.write(`${file} is right: ${countOf(pipeline)}\n`);
   }
   if (options.json) app.out.write(`[${[...placed.keys()].map((text) => `\n${text}`).join(",")}\n]\n`);
-  return [...placed.values()].some(({ severity }) => severity === "error") ? 2 : 0;
+  const errors = [...placed.values()].filter(({ severity }) => severity === "error").length;
+  return errors === 0 ? 0 : errors <= unwaived ? 4 : 2;
 }
 
 function named(app: App, word: string): string {
@@ -60,6 +68,30 @@ async function checkFile(app: App, file: string, options: PipelineOptions) {
     texts,
     ...(unsupported.length > 0 ? {} : { pipeline }),
   };
+}
+
+/** Stages whose last result is in the ledger, and that have no reason to be. */
+async function findNondeterministic(
+  app: App,
+  file: string,
+  pipeline: Pipeline,
+  options: PipelineOptions,
+): Promise<readonly Diagnostic[]> {
+  const folder =
+    options.artifacts === undefined
+      ? findArtifactsFolder(app, resolve(app.cwd, file))
+      : resolve(app.cwd, options.artifacts);
+  // A check makes no store where there is none.
+  if (app.files.list(join(folder, ".store", "ledger")).length === 0) return [];
+  const { readLastRun } = await import("../execute/last-run.ts");
+  const workspace = await app.openWorkspace(folder, { paranoid: false, needsCode: false });
+  const last = readLastRun(workspace, pipeline)?.stages ?? {};
+  return pipeline.stages.flatMap(({ name, execution, spans }) => {
+    const fingerprint = last[name];
+    if (execution.nondeterministic !== undefined || fingerprint === undefined) return [];
+    if (workspace.ledger.find(fingerprint).length === 0) return [];
+    return [diagnose("ledger/nondeterministic", { stage: name, verify: `pipe verify ${file} ${name}` }, spans.name)];
+  });
 }
 
 function countOf({ stages }: Pipeline): string {

@@ -278,6 +278,10 @@ export const catalog = {
     message: `the lock does not say under "machine" what made stage ${quote(w.stage)}`,
     help: "take the lock from the last commit, then run the pipeline",
   }),
+  "ledger/nondeterministic": (w: { stage: string; verify: string }): Words => ({
+    message: `stage ${quote(w.stage)} gave two results of the same inputs, code and params`,
+    help: `\`${w.verify}\` says in what they differ; make it a function of them, or give the reason here: nondeterministic: "..."`,
+  }),
   "lock/changed": (w: { stage: string; difference: string; run: string }): Words => ({
     message: `stage ${quote(w.stage)} is not what is locked: ${w.difference}`,
     help: `run it, and commit the lock with the change: ${w.run}`,

@@ -63,7 +63,7 @@ interface Replay {
 
 async function replay(
   workspace: Workspace,
-  { comparer, worker, environment, signal, killSignal, onMessage }: VerifyStageRequest,
+  { comparer, worker, environment, signal, killSignal, onMessage, stage }: VerifyStageRequest,
   { recorded, trace, overlay }: Replay,
 ): Promise<Omit<VerifiedResult, "trace">> {
   const over = new AbortController();
@@ -97,6 +97,7 @@ async function replay(
   };
   const differences = await compareOutputs(workspace, overlay, comparer, trace, other);
   const metrics = compareJson(trace.metrics, other.metrics);
+  const waived = stage.execution.nondeterministic;
   if (differences.length === 0 && metrics === undefined) return { verdict: { verdict: "identical", ...replayed } };
   return {
     verdict: {
@@ -104,6 +105,7 @@ async function replay(
       ...replayed,
       differences,
       ...(metrics === undefined ? {} : { metrics }),
+      ...(waived === undefined ? {} : { waived }),
     },
     ...(isOurs ? { other } : {}),
   };

@@ -64,6 +64,15 @@ export const EXECUTION_SCHEMA: JsonObject = {
       "description": "With true what the stage produced last is kept, whatever changed.",
       "type": "boolean",
       "default": false
+    },
+    "nondeterministic": {
+      "description": "Why the stage may give another result of the same inputs. pipe check and pipe verify then let it pass.",
+      "title": "a reason, in words",
+      "type": "string",
+      "pattern": "\\w{3}",
+      "examples": [
+        "asks a service whose answers change"
+      ]
     }
   }
 };

@@ -1,4 +1,4 @@
-/** `resources`, `timeout`, `retries`, `cache`, `frozen`: how a stage is run, with their units read. */
+/** `resources`, `timeout`, `retries`, `cache`, `frozen`, `nondeterministic`: how a stage is run, with their units read. */
 import { diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
 import type { Span } from "../diagnostics/span.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
@@ -29,7 +29,7 @@ export function readExecution(
   const settings: LocatedMap = { kind: "map", span: ownerSpan, entries };
   const checked = checkParams({ owner, schema: EXECUTION_SCHEMA, settings, ownerSpan }, report);
   if (checked === undefined) return DEFAULT_EXECUTION;
-  const { resources, timeout, retries, cache, frozen } = checked;
+  const { resources, timeout, retries, cache, frozen, nondeterministic } = checked;
   const outOfRange = (name: string, key: string, expected: string, actual: string) =>
     report(diagnose("language/out-of-range", { name, expected, actual }, spanAt(entries, key)));
   const timeoutMs = typeof timeout === "string" ? parseDuration(timeout) : undefined;
@@ -59,6 +59,7 @@ export function readExecution(
     retries: retries as number,
     cache: cache as boolean,
     frozen: frozen as boolean,
+    ...(typeof nondeterministic === "string" ? { nondeterministic } : {}),
   };
 }
 

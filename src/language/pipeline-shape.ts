@@ -15,7 +15,7 @@ import type { StageType } from "./pipeline.ts";
 export const PIPELINE_KEYS = ["name", "include", "params", "env", "matrix", "engine", "stages", "profiles"] as const;
 export const PROFILE_KEYS = ["params", "env", "matrix", "engine", "stages"] as const;
 /** How a stage is run, never what comes out of it. */
-export const EXECUTION_KEYS = ["resources", "timeout", "retries", "cache", "frozen"] as const;
+export const EXECUTION_KEYS = ["resources", "timeout", "retries", "cache", "frozen", "nondeterministic"] as const;
 const COMMON_KEYS = ["after", "matrix", "env", ...EXECUTION_KEYS] as const;
 /** Of a stage of a stage type, or of the user's own. */
 export const USES_KEYS = ["uses", "inputs", "with", "engine", ...COMMON_KEYS] as const;

@@ -109,6 +109,8 @@ export interface ExecutionSettings {
   readonly cache: boolean;
   /** True: what it produced last is kept, whatever changed. */
   readonly frozen: boolean;
+  /** The reason for which it may give another result of the same key. */
+  readonly nondeterministic?: string;
 }
 
 export interface EngineSetting {

@@ -83,7 +83,9 @@ function tailOf(verified: StageVerification): string {
           : [
               `made on ${madeOn.recorded}, run again on ${madeOn.here}: equal bits are promised within one class of machines`,
             ];
-      return [formatPlural(artifacts, "artifact"), formatDuration(durationMs), ...elsewhere].join("; ");
+      const waived =
+        verified.verdict === "differs" && verified.waived !== undefined ? [`let pass: ${verified.waived}`] : [];
+      return [formatPlural(artifacts, "artifact"), formatDuration(durationMs), ...waived, ...elsewhere].join("; ");
     }
     case "failed":
       return printableLine(verified.failure.message);

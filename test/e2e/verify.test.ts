@@ -135,6 +135,35 @@ stages:
   });
 });
 
+describe("the ledger", () => {
+  test("makes check fail for what gave two results, whoever found it, unless the file has a reason", async () => {
+    project = createWordsProject();
+    project.write(
+      "dice.yaml",
+      `name: dice
+stages:
+  dice: { outputs: { out: d.txt }, run: 'head -c 16 /dev/urandom > "\${outputs.out}"' }
+  last: { inputs: { data: dice }, outputs: { out: e.txt }, run: 'cp "\${inputs.data}" "\${outputs.out}"' }
+`,
+    );
+    await project.run(["run", "dice.yaml"]);
+    expect((await project.run(["check", "dice.yaml"])).code).toBe(0);
+    expect((await project.run(["verify", "dice.yaml"])).code).toBe(4);
+    const { code, stderr } = await project.run(["check", "dice.yaml"]);
+    expect(stderr).toContain("error[ledger/nondeterministic]");
+    expect(stderr).not.toContain('"last"');
+    expect(code).toBe(4);
+    // What was found is no result: the next run finds all as it was.
+    expect((await project.run(["run", "dice.yaml", "--json"])).outcomes).toEqual({ dice: "fresh", last: "fresh" });
+
+    project.edit("dice.yaml", "dice: {", 'dice: { nondeterministic: "it throws dice",');
+    expect((await project.run(["check", "dice.yaml"])).code).toBe(0);
+    const verified = await project.run(["verify", "dice.yaml"]);
+    expect(verified.stdout).toContain("let pass: it throws dice");
+    expect(verified.code).toBe(0);
+  });
+});
+
 describe("pipe bisect", () => {
   test("finds a changed seed, a changed epoch count and a changed file in trainings", async () => {
     project = await createTinyProject();

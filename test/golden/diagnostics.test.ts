@@ -95,9 +95,18 @@ describe("the screen of", () => {
   });
 });
 
+test("the screen of ledger/nondeterministic, which the store knows of", async () => {
+  const { pipeline, texts } = load("engine-unavailable");
+  const { spans, name } = pipeline!.stages.find((stage) => stage.name === "train")!;
+  const words = { stage: name, verify: `pipe verify pipelines/engine-unavailable.yaml ${name}` };
+  const screen = renderDiagnostics([diagnose("ledger/nondeterministic", words, spans.name)], texts, { color: false });
+  await expect(screen).toMatchFileSnapshot(`${folder}fixtures/ledger/nondeterministic.txt`);
+});
+
 test("every code of the catalogue has a screen", () => {
   const shown = new Set([
     ...cases.map((name) => `language/${name.split(".")[0]}`),
+    "ledger/nondeterministic",
     // Those of locks are found by `lock-diagnostics.test.ts`.
     ...readdirSync(`${folder}fixtures/lock`).map((name) => `lock/${name.slice(0, -".txt".length)}`),
   ]);

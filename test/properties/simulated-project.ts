@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { createArtifactStore } from "../../src/cache/artifact-store.ts";
 import { createCheckpointStore } from "../../src/cache/checkpoint-store.ts";
+import { createLedger } from "../../src/cache/ledger.ts";
 import { createLocks } from "../../src/cache/locks.ts";
 import { createObjectStore } from "../../src/cache/object-store.ts";
 import { openStoreLayout, replaceFile } from "../../src/cache/store-layout.ts";
@@ -255,6 +256,7 @@ export class SimulatedProject {
       memo,
       artifacts,
       traces: createTraceStore(files, layout),
+      ledger: createLedger(files, layout),
       checkpoints: createCheckpointStore(files, layout, artifacts),
       locks: createLocks({
         files,
