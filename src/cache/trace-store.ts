@@ -99,6 +99,9 @@ function isTrace(trace: Trace): boolean {
     texts.every((text) => typeof text === "string") &&
     [manifest, code, outputs, metrics, measurements].every(isObject) &&
     Object.values(outputs).every(isOutput) &&
+    // Of every output that the stage had, and of no other.
+    isObject(manifest.outputs) &&
+    Object.keys(outputs).sort().join() === Object.keys(manifest.outputs).sort().join() &&
     typeof durationMs === "number" &&
     Array.isArray(warnings) &&
     warnings.every((line) => typeof line === "string")
