@@ -2,13 +2,13 @@
  * Trains in PyTorch what a pipeline trained here: the same initial weights, the very batches that our loader makes, every
  * step's rate; and draws both curves.
  *
- *   node bench/recipes/compare.mjs PIPELINE [--project DIR] [--profile P]... [--param K=V]... [--steps N] [--python PYTHON]
- *                                  [--name NAME]
+ *   node bench/recipes/compare.mjs PIPELINE [--project DIR] [--profile P]... [--param K=V]... [--steps N [--double]]
+ *                                  [--python PYTHON] [--name NAME]
  *   node bench/recipes/compare.mjs --plot-only NAME
  *
  * PIPELINE names one whose stages `normalize`, `model`, `train` and `evaluate` ran in DIR (here, if left out) with these
  * profiles and params. Writes `results/NAME.json` and `.svg`; NAME is the pipeline's, if left out. `--steps` is a trial: it
- * prints the first losses and keeps nothing. Batches go to PyTorch through a pipe; only its own computing is timed.
+ * prints the first losses and keeps nothing; with `--double`, those of double precision, which tell rounding from error. Batches go to PyTorch through a pipe; only its own computing is timed.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -30,6 +30,7 @@ const { values, positionals } = parseArgs({
     profile: { type: "string", multiple: true, default: [] },
     param: { type: "string", multiple: true, default: [] },
     steps: { type: "string" },
+    double: { type: "boolean", default: false },
     python: { type: "string" },
     name: { type: "string" },
     "plot-only": { type: "string" },
@@ -42,6 +43,7 @@ const pipeline = given && basename(given, ".yaml");
 const name = values["plot-only"] ?? values.name ?? pipeline;
 const limit = values.steps === undefined ? Number.POSITIVE_INFINITY : Number(values.steps);
 if (!(limit >= 1)) throw new Error(`--steps ${values.steps} is no number of steps`);
+if (values.double && values.steps === undefined) throw new Error("--double is for a trial of some --steps");
 
 const results = join(here, "results");
 const file = join(results, `${name}.json`);
@@ -177,7 +179,8 @@ async function compare(product) {
     weights: stored.artifact("model", "model").path("model.safetensors"),
     mean: train.mean,
     std: train.std,
-    bfloat16: engine.precision === "bfloat16",
+    bfloat16: engine.precision === "bfloat16" && !values.double,
+    double: values.double,
     labelSmoothing: params.labelSmoothing ?? 0,
     averageFlips: stored.stage("evaluate").params.averageFlips ?? false,
     sgd: {

@@ -41,15 +41,16 @@ exec(start["modules"], scope)
 model = scope["model"]
 missing = model.load_state_dict(read_state(start["weights"]), strict=False)
 assert not missing.unexpected_keys and all("num_batches_tracked" in key for key in missing.missing_keys), missing
-model = model.to(memory_format=torch.channels_last)
+precise = torch.float64 if start["double"] else torch.float32
+model = model.to(dtype=precise, memory_format=torch.channels_last)
 optimizer = torch.optim.SGD(model.parameters(), fused=True, **start["sgd"])
-mean, std = (torch.tensor(start[name]) for name in ("mean", "std"))
+mean, std = (torch.tensor(start[name], dtype=precise) for name in ("mean", "std"))
 autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=start["bfloat16"])
 
 
 def to_input(pixels):
-    """uint8 [n, h, w, c] to normalised float32 [n, c, h, w] in channels_last memory."""
-    return ((pixels.to(torch.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
+    """uint8 [n, h, w, c] to normalised [n, c, h, w] in channels_last memory."""
+    return ((pixels.to(precise) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 def count_correct(pixels, labels):
@@ -77,7 +78,7 @@ while True:
         optimizer.zero_grad(set_to_none=True)
         with autocast:
             logits = model(to_input(pixels))
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels, label_smoothing=start["labelSmoothing"])
+        loss = torch.nn.functional.cross_entropy(logits.to(precise), labels, label_smoothing=start["labelSmoothing"])
         loss.backward()
         optimizer.step()
         value = loss.item()
