@@ -461,13 +461,27 @@ class Run {
     const others = this.#workspace.traces
       .find(trace.fingerprint)
       .filter(({ platformClass }) => platformClass === trace.platformClass);
+    const differs = (other: Trace) =>
+      Object.entries(trace.outputs).some(([name, { digest }]) => other.outputs[name]?.digest !== digest);
+    const other = others.find(differs);
+    if (other !== undefined) this.#enterLedger(other, trace);
     for (const [name, output] of Object.entries(trace.outputs))
-      if (others.some((other) => other.outputs[name]?.digest !== output.digest))
+      if (others.some((one) => one.outputs[name]?.digest !== output.digest))
         this.#emit({
           type: "warned",
           message: `${stage.name} is nondeterministic: the same inputs, code and params gave another ${name} before`,
           help: "both results are kept; the newest one is used",
         });
+  }
+
+  /** Both traces are kept whatever becomes of the entry. */
+  #enterLedger(before: Trace, after: Trace): void {
+    if (this.#isUnwritable) return;
+    try {
+      this.#workspace.ledger.add(before, after, "run");
+    } catch (error) {
+      this.#goOnBesideStore(error);
+    }
   }
 
   /** So that `why` and `show` know after a kill, too, what succeeded before it. */

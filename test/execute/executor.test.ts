@@ -84,11 +84,14 @@ describe("a run", () => {
     expect(going.records.find(({ stage }) => stage === "bad")!.durationMs).toBeGreaterThan(0);
   });
 
-  test("reports a stage whose equal key gives another result, and keeps both", async () => {
+  test("reports a stage whose equal key gives another result, keeps both, and enters it in the ledger", async () => {
     const stages = { dice: { params: { text: "", random: true } } };
     expect((await runner.run(stages)).warnings).toEqual([]);
-    expect((await runner.run(stages, { force: ["dice"] })).warnings).toEqual([
-      expect.stringMatching(/dice is nondeterministic/),
+    const workspace = await runner.workspace();
+    const again = await runner.run(stages, { force: ["dice"], workspace });
+    expect(again.warnings).toEqual([expect.stringMatching(/dice is nondeterministic/)]);
+    expect(workspace.ledger.find(again.records[0]!.fingerprint!)).toEqual([
+      expect.objectContaining({ foundBy: "run" }),
     ]);
   });
 
