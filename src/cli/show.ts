@@ -11,7 +11,7 @@ import type { Workspace } from "../execute/workspace.ts";
 import type { JsonObject } from "../json.ts";
 import type { RunRecord, StageRecord } from "../record.ts";
 import { renderRun } from "../report/render-run.ts";
-import { renderShow, type ShownFile } from "../report/render-show.ts";
+import { type CheckpointCost, renderShow, type ShownFile } from "../report/render-show.ts";
 import { runTitle } from "../report/run-title.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
@@ -53,15 +53,17 @@ export async function showCommand(app: App, words: readonly string[], options: S
     printPaths(app, workspace, name, files, options.path === true ? undefined : options.path);
     return 0;
   }
+  const checkpoints = checkpointsOf(workspace, record);
   if (options.json) {
-    app.out.write(`${JSON.stringify({ ...record, files })}\n`);
+    app.out.write(`${JSON.stringify({ ...record, files, ...(checkpoints === undefined ? {} : { checkpoints }) })}\n`);
     return 0;
   }
   const folder = relative(app.cwd, join(opened.artifactsFolder, pipelineFolderName(pipeline), name));
   const gone = Object.entries(record.outputs)
     .filter(([output]) => files[output] === undefined)
     .map(([output]) => output);
-  app.out.write(`${renderShow({ record, files, ...(run === undefined ? { folder } : {}), gone }, style)}\n`);
+  const shown = { record, files, gone, ...(run === undefined ? { folder } : {}) };
+  app.out.write(`${renderShow({ ...shown, ...(checkpoints === undefined ? {} : { checkpoints }) }, style)}\n`);
   return 0;
 }
 
@@ -109,6 +111,15 @@ function recordIn(workspace: Workspace, run: RunRecord, name: string): StageReco
       `its stages were ${run.stages.map(({ stage }) => stage).join(", ")}`,
     );
   return { ...record, outputs: withCards(workspace, record.outputs) };
+}
+
+/** Undefined where the stage leaves none, or its trace is gone. Equal files of two are stored once, and count twice here. */
+function checkpointsOf({ traces, checkpoints }: Workspace, { fingerprint }: StageRecord): CheckpointCost | undefined {
+  const base = fingerprint === undefined ? undefined : traces.find(fingerprint)[0]?.checkpointBase;
+  if (base === undefined) return undefined;
+  const found = checkpoints.list(base);
+  const sizeBytes = found.reduce((sum, checkpoint) => sum + checkpoint.sizeBytes, 0);
+  return { count: found.length, sizeBytes, kept: found.filter(({ kept }) => kept).length };
 }
 
 function factsOf(workspace: Workspace, trace: Trace) {

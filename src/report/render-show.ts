@@ -29,12 +29,21 @@ export interface ShownStage {
   readonly folder?: string;
   /** Outputs that the store has no more. */
   readonly gone?: readonly string[];
+  /** What it resumes from, where it left any. */
+  readonly checkpoints?: CheckpointCost;
+}
+
+export interface CheckpointCost {
+  readonly count: number;
+  readonly sizeBytes: number;
+  /** Those that `pipe gc` leaves while the stage's run is kept. */
+  readonly kept: number;
 }
 
 const shownFiles = 20;
 
 /** Lines without a final break. */
-export function renderShow({ record, files, folder, gone = [] }: ShownStage, style: TextStyle): string {
+export function renderShow({ record, files, folder, gone = [], checkpoints }: ShownStage, style: TextStyle): string {
   const palette = createPalette(style.color);
   const width = style.columns - 1;
   const section = (title: string, lines: readonly string[]): string[] =>
@@ -47,7 +56,9 @@ export function renderShow({ record, files, folder, gone = [] }: ShownStage, sty
         ? `${outcomeMark(record.outcome, palette)} ${line.startsWith(record.stage) ? palette.bold(record.stage) + line.slice(record.stage.length) : line}`
         : line,
     ),
-    ...facts(record, folder).flatMap((text) => breakText(text, width - 2).map((line) => palette.dim(`  ${line}`))),
+    ...facts(record, folder, checkpoints).flatMap((text) =>
+      breakText(text, width - 2).map((line) => palette.dim(`  ${line}`)),
+    ),
   ];
   const outputs = Object.entries(record.outputs).flatMap(([name, output]) =>
     gone.includes(name)
@@ -71,10 +82,17 @@ export function renderShow({ record, files, folder, gone = [] }: ShownStage, sty
   ].join("\n");
 }
 
-function facts(record: StageRecord, folder: string | undefined): string[] {
+/** `3 checkpoints take 510 MB of the store; pipe gc leaves 1`. */
+function checkpointText({ count, sizeBytes, kept }: CheckpointCost): string {
+  const take = count === 1 ? "takes" : "take";
+  return `${formatPlural(count, "checkpoint")} ${take} ${formatBytes(sizeBytes)} of the store; pipe gc leaves ${kept}`;
+}
+
+function facts(record: StageRecord, folder: string | undefined, checkpoints: CheckpointCost | undefined): string[] {
   const { engine, fingerprint } = record;
   return [
     ...(folder === undefined ? [] : [`results in ${folder}/`]),
+    ...(checkpoints === undefined || checkpoints.count === 0 ? [] : [checkpointText(checkpoints)]),
     ...(record.outcome === "skipped" ? [] : [`took ${formatDuration(record.durationMs)}`]),
     ...(engine === undefined ? [] : [`engine ${describeEngine(engine)}`]),
     ...(fingerprint === undefined ? [] : [`fingerprint ${fingerprint.slice(0, 16)}`]),

@@ -58,7 +58,9 @@ const TABLE: readonly (readonly [stages: string, files: string])[] = [
     `stages/train.ts src/platform/memory-limit.ts src/ml/checkpoint/{history-file,training-checkpoint}.ts
      src/ml/optim/{gradient-sink,optimizer-step,optimizer,weight-average}.ts
      src/ml/schedule/{epoch-rates,exact-cosine,one-cycle,plateau,recurrent-rates}.ts
-     src/ml/train/{epoch-chain,history,mixup,out-of-memory,resume-point,soft-targets,train-model,training-diverged}.ts
+     src/ml/data/count-images.ts
+     src/ml/train/{epoch-chain,foresee-training,history,keep-checkpoints,mixup,out-of-memory,resume-point}.ts
+     src/ml/train/{soft-targets,train-model,training-diverged}.ts
      src/ml/train/{training-lines,training-memory,training-session,training-speed,training-state}.ts`,
   ],
   ["evaluate", "stages/evaluate.ts src/ml/checkpoint/evaluation-files.ts src/ml/metrics/prediction-collector.ts"],
@@ -192,7 +194,8 @@ describe("keys move with what is really used", () => {
       (text: string) => `${text}\nexport function f() { return 1; }\n`,
       "",
     ],
-    ["a function that no stage calls", "src/json.ts", inFunction("isJsonObject"), ""],
+    ["a function that no stage calls", "src/platform/process-tree.ts", inFunction("killTree"), ""],
+    ["a function that one stage calls", "src/json.ts", inFunction("isJsonObject"), "train"],
     [
       "a function that some of the module's users call",
       "src/ml/checkpoint/safetensors.ts",

@@ -42,7 +42,10 @@ test("more epochs go on, fewer train none, and both say so in plan, why and the 
 test("gc takes what is not kept first: then training goes on from the newest one left, and the plan says which", async () => {
   project.edit("pipelines/tiny.yaml", "batchSize: 9", "batchSize: 9\n      keep: every 2");
   await run(5);
+  const shown = async () => (await project.run(["show", "tiny", "train"])).stdout;
+  expect(await shown()).toMatch(/5 checkpoints take [\d.]+ \wB of the store; pipe gc leaves 3/);
   expect((await project.run(["gc"])).code).toBe(0);
+  expect(await shown()).toMatch(/3 checkpoints take [\d.]+ \wB of the store; pipe gc leaves 3/);
   // Epochs 2, 4 and 5 are left.
   expect(await planned(6)).toContain("resumes after epoch 5: trains 1 of 6");
   expect(await planned(4)).toContain("its 4 epochs are in the store: trains none");

@@ -144,7 +144,7 @@ describe("after a run", () => {
     const { code, stderr } = await exportModel("train", "--to", "safetensors", "--out", "damaged");
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /in the store is damaged.*\n.*\nerror: object \w+ is missing from the store\n {2}help: run again/,
+      /in the store is damaged.*\n.*\nerror: object \w+ in the store is damaged\n {2}help: run again/,
     );
     expect(existsSync(project.path("damaged"))).toBe(false);
   });

@@ -15,7 +15,7 @@ test("what was trained is checked without data and without an engine, and a chan
     expect(project.read("pipelines/tiny.lock.yaml")).toMatch(/\n {8}metrics:\n {10}testAccuracy: /);
     cpSync(project.path("pipelines"), clone.path("pipelines"), { recursive: true });
     // Where engines are put: nothing is there.
-    const nowhere = { XDG_CACHE_HOME: clone.path("cache") };
+    const nowhere = { TFPIPE_HOME: clone.path("cache") };
     const check = async () => {
       const { code, stdout } = await clone.run(["check", "--frozen", "--json"], nowhere);
       return { code, ...(JSON.parse(stdout) as FrozenJson).results[0]! };
