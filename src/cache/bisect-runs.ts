@@ -15,6 +15,7 @@ import type { ArtifactDifference, ContentComparer } from "./artifact-difference.
 import type { ArtifactStore } from "./artifact-store.ts";
 import { compareArtifacts } from "./compare-artifacts.ts";
 import { compareHistories, type TrainingParting } from "./compare-histories.ts";
+import { type RunHead, runHead } from "./compare-runs.ts";
 import { type RunStore, wholeRecord } from "./run-store.ts";
 import type { StoreLayout } from "./store-layout.ts";
 import type { Trace, TraceStore } from "./trace-store.ts";
@@ -31,8 +32,8 @@ export type CauseClass =
   | "unknown";
 
 export interface Bisection {
-  readonly before: BisectedRun;
-  readonly after: BisectedRun;
+  readonly before: RunHead;
+  readonly after: RunHead;
   /** The first of them is where the runs part. Empty where no output differs. */
   readonly partings: readonly Parting[];
   /** Stages that differ because what they read does. */
@@ -40,14 +41,6 @@ export interface Bisection {
   readonly same: readonly string[];
   readonly onlyBefore: readonly string[];
   readonly onlyAfter: readonly string[];
-}
-
-export interface BisectedRun {
-  readonly id: string;
-  readonly name?: string;
-  readonly pipeline: string;
-  readonly profiles: readonly string[];
-  readonly startedAt: string;
 }
 
 export interface Parting {
@@ -100,8 +93,8 @@ export async function bisectRuns(parts: BisectParts, before: RunRecord, after: R
     else partings.push(await describeParting(parts, a, b, { causes, reads }));
   }
   return {
-    before: bisectedRun(before),
-    after: bisectedRun(after),
+    before: runHead(before),
+    after: runHead(after),
     partings,
     following,
     same,
@@ -114,10 +107,6 @@ type Stages = ReadonlyMap<string, StageRecord>;
 
 function stagesOf(runs: Pick<RunStore, "read">, record: RunRecord): Stages {
   return new Map((wholeRecord(runs, record) ?? record).stages.map((stage) => [stage.stage, stage]));
-}
-
-function bisectedRun({ id, name, pipeline, profiles, startedAt }: RunRecord): BisectedRun {
-  return { id, ...(name === undefined ? {} : { name }), pipeline, profiles, startedAt };
 }
 
 const digestsOf = (outputs: StageRecord["outputs"]): readonly string[] =>

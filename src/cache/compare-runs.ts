@@ -35,12 +35,16 @@ export interface RunComparison {
   readonly unknown: readonly UnknownPart[];
 }
 
-export interface ComparedRun {
+/** What names a run. */
+export interface RunHead {
   readonly id: string;
   readonly name?: string;
   readonly pipeline: string;
   readonly profiles: readonly string[];
   readonly startedAt: string;
+}
+
+export interface ComparedRun extends RunHead {
   readonly durationMs: number;
   readonly exitCode: number;
   /** It found everything done. */
@@ -249,16 +253,11 @@ function mapValues<T, U>(values: Readonly<Record<string, T | undefined>>, map: (
   );
 }
 
+export function runHead({ id, name, pipeline, profiles, startedAt }: RunRecord): RunHead {
+  return { id, ...(name === undefined ? {} : { name }), pipeline, profiles, startedAt };
+}
+
 function comparedRun(record: RunRecord): ComparedRun {
-  const { id, name, pipeline, profiles, startedAt, durationMs, exitCode, sameAs } = record;
-  return {
-    id,
-    ...(name === undefined ? {} : { name }),
-    pipeline,
-    profiles,
-    startedAt,
-    durationMs,
-    exitCode,
-    ...(sameAs === undefined ? {} : { sameAs }),
-  };
+  const { durationMs, exitCode, sameAs } = record;
+  return { ...runHead(record), durationMs, exitCode, ...(sameAs === undefined ? {} : { sameAs }) };
 }

@@ -3,6 +3,7 @@
  * docs/conformance.md is generated from. A cell has exactly one test, in the file named after its group.
  *
  * What other runners do stands here only as it was measured, with the versions in `PEERS`. Absent: not tried.
+ * Longer than most files because it is one table.
  */
 export const PEERS = {
   wireit: "wireit 0.14",

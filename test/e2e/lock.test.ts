@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the pipeline language's own notation.
 /**
  * Locks with the real program: what was run here is checked in a clone that has only what is committed, and each kind of
- * change is told by its name and its line.
+ * change is told by its name and its line. Longer than most files because each kind of change is one test beside the next.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, readFileSync, rmSync } from "node:fs";
