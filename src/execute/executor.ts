@@ -509,7 +509,10 @@ class Run {
     this.#traces.set(stage.name, trace);
     // Of a frozen stage not the one it would have: what is there was made by the trace's.
     this.#fingerprints.set(stage.name, trace.fingerprint);
-    if (outcome !== "fresh" && this.#workspace.clock.nowMs() >= this.#rememberAgainMs) this.#rememberLast(undefined);
+    // After the last one the run remembers them all.
+    const isLast = this.#records.size === this.#request.plan.length - 1;
+    if (outcome !== "fresh" && !isLast && this.#workspace.clock.nowMs() >= this.#rememberAgainMs)
+      this.#rememberLast(undefined);
     this.#finish(stage, outcome, reason, {
       fingerprint: trace.fingerprint,
       durationMs: trace.durationMs,

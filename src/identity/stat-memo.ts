@@ -14,6 +14,11 @@ const COARSE_MARGIN_NS = 2_000_000_000n;
 /** Those that keep parts of a second take them from a clock that ticks every 1 to 10 ms. */
 const FINE_MARGIN_NS = 50_000_000n;
 
+/** To digest so few files and bytes again takes less time than to write the memo, where it is so much larger. */
+const FEW_FILES = 16;
+const FEW_BYTES = 1_000_000;
+const LARGER = 10;
+
 /** As if it had been made long after the file. */
 const SETTLED_NS = 60_000_000_000n;
 
@@ -37,7 +42,7 @@ export interface StatMemo {
    * digested under a private name and put in place by rename, so nobody can have written between digest and stat.
    */
   note(path: string, stat: FileStat, digest: string, settled?: boolean): void;
-  /** Quiet where it cannot be written. */
+  /** Quiet where it cannot be written. A few small files are left to be digested again: they are faster than the writing. */
   save(): void;
   /** Drops what it remembers of files that are gone. Quiet as well. */
   forgetLost(): void;
@@ -76,7 +81,7 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
     opened ??= readMemo(files, path);
     return opened;
   };
-  let changed = false;
+  const unsaved = { files: 0, bytes: 0 };
 
   const recall = (file: string, stat: FileStat): string | undefined => {
     const entry = paranoid ? undefined : open().entries.get(file);
@@ -91,7 +96,8 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
     return isSettled(stat, BigInt(entry.madeNs)) ? entry.digest : undefined;
   };
   const note = (file: string, stat: FileStat, digest: string, madeNs: bigint): void => {
-    changed = true;
+    unsaved.files++;
+    unsaved.bytes += stat.sizeBytes;
     open().entries.set(file, {
       sizeBytes: stat.sizeBytes,
       mtimeNs: String(stat.mtimeNs),
@@ -102,10 +108,14 @@ export function createStatMemo({ files, path, tmp, nowNs, paranoid = false }: St
     });
   };
   const save = (forgetLost: boolean): void => {
-    if (!changed && !forgetLost) return;
-    changed = false;
+    if (unsaved.files === 0 && !forgetLost) return;
     try {
       const memo = open();
+      const isLittle =
+        unsaved.files <= FEW_FILES && unsaved.bytes <= FEW_BYTES && unsaved.files * LARGER < memo.entries.size;
+      if (isLittle && !forgetLost) return;
+      unsaved.files = 0;
+      unsaved.bytes = 0;
       if (forgetLost || memo.entries.size > 2 * memo.pruned + MORE_ENTRIES) prune(files, memo);
       const kept: KeptMemo = { format: FORMAT, pruned: memo.pruned, entries: [...memo.entries] };
       const temporary = tmp();

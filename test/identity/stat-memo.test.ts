@@ -46,6 +46,27 @@ describe("the stat memo", () => {
     expect(reads).toBe(1);
   });
 
+  test("is not written for a few small files beside many, which are faster digested again; for a large one it is", async () => {
+    const many = Array.from({ length: 40 }, (_, at) => join(folder, `many-${at}`));
+    for (const path of many) writeFileSync(path, path);
+    const first = open();
+    for (const path of many) await first.digest(path);
+    first.save();
+    const before = readFileSync(join(folder, "memo.json"), "utf8");
+    const second = open();
+    await second.digest(file);
+    second.save();
+    expect(readFileSync(join(folder, "memo.json"), "utf8")).toBe(before);
+
+    writeFileSync(file, new Uint8Array(2_000_000));
+    const third = open();
+    await third.digest(file);
+    third.save();
+    reads = 0;
+    await open().digest(file);
+    expect(reads).toBe(0);
+  });
+
   test("forgets files that are gone when it is told to", async () => {
     const other = join(folder, "other");
     writeFileSync(other, "two");
