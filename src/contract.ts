@@ -91,6 +91,11 @@ export interface StageDefinition<Params = JsonObject, Engine = unknown> {
    * stage runs asks for it.
    */
   foresee?(context: ForesightContext<Params>): Promise<Foresight | undefined>;
+  /**
+   * What an execution consists of where it can be executed in parts, each from a checkpoint to the next one: the epochs of
+   * a training, as far as its checkpoints tell, in order. Reads only.
+   */
+  stretches?(context: ForesightContext<Params>): Promise<readonly Stretch[]>;
   run(context: StageContext<Params, Engine>): Promise<void>;
 }
 
@@ -177,6 +182,23 @@ export interface Foresight {
   readonly text: string;
   /** Something of earlier runs is there to go on from. */
   readonly found: boolean;
+  /**
+   * Keys of the checkpoints that it will save at most, in order. Of stages that would save the same one, one does: the
+   * others wait until it is there, or its maker is gone.
+   */
+  readonly makes?: readonly JsonValue[];
+}
+
+/** A part of an execution: what `run` does from one checkpoint on, if it finds no later one, until it saves another. */
+export interface Stretch {
+  /** `epoch 7`. */
+  readonly name: string;
+  /** Keys of the checkpoints that it reads, first of all the one at which it begins; none where that is the beginning. */
+  readonly needs: readonly JsonValue[];
+  /** The key under which it saves its end. */
+  readonly to: JsonValue;
+  /** What `done` of its progress is at its end. */
+  readonly done: number;
 }
 
 export interface StageContext<Params = JsonObject, Engine = unknown> {

@@ -167,3 +167,18 @@ export function parseCheckpointEntry(text: string | undefined): CheckpointEntry 
     return undefined;
   }
 }
+
+/** For an execution that begins at the beginning: it finds those of `own`, to which it adds what it saves, and no others. */
+export function ownCheckpoints(checkpoints: CheckpointStore, own: Set<string>): CheckpointStore {
+  const nameOf = (base: string, key: JsonValue) => canonicalJson([base, key]);
+  return {
+    ...checkpoints,
+    find: async (base, key, onDamaged) =>
+      own.has(nameOf(base, key)) ? checkpoints.find(base, key, onDamaged) : undefined,
+    peek: async (base, key) => (own.has(nameOf(base, key)) ? checkpoints.peek(base, key) : undefined),
+    async save(base, key, folder, passing) {
+      await checkpoints.save(base, key, folder, passing);
+      own.add(nameOf(base, key));
+    },
+  };
+}

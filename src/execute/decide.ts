@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import type { Trace } from "../cache/trace-store.ts";
+import type { Foresight } from "../contract.ts";
 import { diffKeys } from "../identity/fingerprint.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
@@ -55,14 +56,24 @@ export async function decideStage(workspace: Workspace, request: DecideRequest):
   const { stage, key, lastFingerprint } = request;
   if (decided.decision !== "run" || key === undefined) return decided;
   const foresight = await foreseeStage(workspace, stage, key);
-  if (foresight === undefined) return decided;
-  // That nothing is there is worth saying only where something should be.
-  const last = lastFingerprint === undefined ? undefined : workspace.traces.find(lastFingerprint)[0];
-  if (!foresight.found && last?.checkpointBase !== key.checkpointBase) return decided;
-  return { ...decided, reason: `${decided.reason}; ${foresight.text}` };
+  return { ...decided, reason: withForesight(workspace, decided, foresight, { key, lastFingerprint }) };
 }
 
-async function decideByKey(workspace: Workspace, request: DecideRequest): Promise<Decision> {
+/** Why it runs, and what it goes on from. That nothing is there is worth saying only where something should be. */
+export function withForesight(
+  { traces }: Pick<Workspace, "traces">,
+  { reason }: Pick<Decision, "reason">,
+  foresight: Foresight | undefined,
+  { key, lastFingerprint }: { readonly key: StageKey; readonly lastFingerprint: string | undefined },
+): string {
+  if (foresight === undefined) return reason;
+  const last = lastFingerprint === undefined ? undefined : traces.find(lastFingerprint)[0];
+  const isWorthSaying = foresight.found || last?.checkpointBase === key.checkpointBase;
+  return isWorthSaying ? `${reason}; ${foresight.text}` : reason;
+}
+
+/** `decideStage` without what a stage that is to run would go on from. */
+export async function decideByKey(workspace: Workspace, request: DecideRequest): Promise<Decision> {
   const { stage, key, lastFingerprint, force = false } = request;
   const differences = key === undefined ? [] : explainKey(workspace, key, lastFingerprint);
   const run = (reason: string): Decision => ({ decision: "run", reason, differences });

@@ -12,6 +12,7 @@ import { sameStat } from "../identity/stat-memo.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
 import type { FailureRecord } from "../record.ts";
+import type { CheckpointTurn } from "./checkpoint-turns.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import { engineRecord } from "./engine-port.ts";
 import { ownFiles, removeStaging } from "./own-files.ts";
@@ -28,6 +29,8 @@ export interface ExecuteStageRequest {
   readonly inputs: Readonly<Record<string, ArtifactPaths>>;
   /** Of every file of the user's that is an input: its stat before it was digested. */
   readonly watched: ReadonlyMap<string, FileStat>;
+  /** Left out: nobody waits for its checkpoints. */
+  readonly turn?: CheckpointTurn;
   readonly runId: string;
   readonly worker: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -35,6 +38,8 @@ export interface ExecuteStageRequest {
   readonly onMessage: (message: WorkerNews) => void;
   readonly onOutput: (stream: "stdout" | "stderr", line: string) => void;
   readonly onStart: (kill: () => void) => void;
+  /** It ends interrupted when its progress has come to this. */
+  readonly stopAt?: number;
 }
 
 export type ExecuteStageResult =
@@ -107,6 +112,7 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
           checkpointFolder: join(staging, "checkpoints"),
           scratchFolder: layout.scratch(key.manifest.stageType),
           processors: workspace.machine.cores,
+          ...(request.stopAt === undefined ? {} : { stopAt: request.stopAt }),
         },
         environment: stageEnvironment(request.environment, stage.env, key.engine?.environment ?? {}),
         onMessage(message) {
@@ -125,7 +131,8 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
           },
           save(checkpoint, folder, passing) {
             hasCheckpoints = true;
-            return checkpoints.save(key.checkpointBase, checkpoint, folder, passing);
+            const save = () => checkpoints.save(key.checkpointBase, checkpoint, folder, passing);
+            return request.turn === undefined ? save() : request.turn.saving(checkpoint, save);
           },
           mark: (checkpoint, as) => checkpoints.mark(key.checkpointBase, checkpoint, as),
           drop: (checkpoint) => checkpoints.drop(key.checkpointBase, checkpoint),

@@ -13,6 +13,7 @@
 import { join } from "node:path";
 import type { PGraph } from "p-graph";
 import type { ArtifactPaths } from "../cache/artifact-store.ts";
+import { ownCheckpoints } from "../cache/checkpoint-store.ts";
 import type { LockAttempt } from "../cache/locks.ts";
 import { DamagedObject } from "../cache/object-store.ts";
 import { createOverlayStore, type OverlayStore } from "../cache/overlay-store.ts";
@@ -22,9 +23,10 @@ import type { EmitEvent, RunEvent } from "../events.ts";
 import { producersOf, type StageGraph } from "../graph/stage-graph.ts";
 import type { Pipeline, PipelineStage } from "../language/pipeline.ts";
 import { type FileStat, isRefusal } from "../platform/file-system.ts";
-import type { HeldLock } from "../platform/work-lock.ts";
+import { describeHolder, type HeldLock } from "../platform/work-lock.ts";
 import type { FailureRecord, StageOutcome, StageRecord } from "../record.ts";
-import { type Decision, decideStage, describeDifferences } from "./decide.ts";
+import { type CheckpointTurn, createCheckpointTurns } from "./checkpoint-turns.ts";
+import { type Decision, decideByKey, describeDifferences, withForesight } from "./decide.ts";
 import { describeRefusal } from "./describe-refusal.ts";
 import type { ResolvedEngine } from "./engine-port.ts";
 import { type Executed, type ExecuteStageResult, executeStage } from "./execute-stage.ts";
@@ -90,6 +92,7 @@ class Run {
   /** Why a stage is not what it was, as `split: seed 1 -> 2`, followed to where it began in this run. */
   readonly #roots = new Map<string, string>();
   readonly #tokens;
+  readonly #turns;
   readonly #adviseThreads: ThreadAdviser;
   readonly #expectedMs: ReadonlyMap<string, number>;
   readonly #priorities: ReadonlyMap<string, number>;
@@ -97,6 +100,8 @@ class Run {
   #lease: HeldLock | undefined;
   #overlay: OverlayStore | undefined;
   #isUnwritable = false;
+  /** Checkpoints of the forced stages that this run saved: the only ones that they go on from. */
+  readonly #ownCheckpoints = new Set<string>();
   #stopped = false;
   #rememberAgainMs = Number.NEGATIVE_INFINITY;
 
@@ -118,6 +123,13 @@ class Run {
       this.#expectedMs,
     );
     this.#startMs = workspace.clock.nowMs();
+    this.#turns = createCheckpointTurns({
+      wait: (ms, signal) => this.#workspace.clock.wait(ms, signal),
+      tryLock: (name) => this.#tryLock(name),
+      isOver: () => this.#stopped || request.signal.aborted,
+      signal: request.signal,
+      onWait: (stage, holder) => this.#emit({ type: "stage-waiting", stage: stage.name, holder }),
+    });
   }
 
   async all(): Promise<readonly StageRecord[]> {
@@ -157,9 +169,8 @@ class Run {
       for (let waited = false; !signal.aborted; waited = true) {
         const collector = locks.tryCollect();
         if ("release" in collector) return collector.release();
-        const { pid, host } = collector.holder;
         if (!waited)
-          this.#emit({ type: "warned", message: `waits for the end of pipe gc (process ${pid} on ${host})` });
+          this.#emit({ type: "warned", message: `waits for the end of pipe gc (${describeHolder(collector.holder)})` });
         await clock.wait(LOCK_POLL_MS, signal);
       }
     } catch (error) {
@@ -225,7 +236,7 @@ class Run {
     const key = this.#keyOf(stage, keyed);
     const lastFingerprint = this.#last[stage.name];
     const rootOf = (name: string) => this.#roots.get(name);
-    let decision = await decideStage(workspace, { stage, key, lastFingerprint, folder: this.#folder, force, rootOf });
+    let decision = await decideByKey(workspace, { stage, key, lastFingerprint, folder: this.#folder, force, rootOf });
     this.#noteRoot(stage, decision);
     if (decision.decision === "fresh") return this.#succeed(stage, "fresh", decision.reason, decision.trace!);
     if (decision.decision === "restore") {
@@ -242,7 +253,7 @@ class Run {
     try {
       // Until we had the lock, somebody else may have made the very trace.
       if (!force && this.#workspace.traces.find(key.fingerprint).length > 0) {
-        const again = await decideStage(this.#workspace, { stage, key, lastFingerprint, folder: this.#folder });
+        const again = await decideByKey(this.#workspace, { stage, key, lastFingerprint, folder: this.#folder });
         if (again.trace !== undefined) {
           if (again.decision === "restore") await this.#place(stage, again.trace);
           const ours = again.trace.runId === this.#request.runId;
@@ -277,23 +288,37 @@ class Run {
   async #execute(
     stage: PipelineStage,
     key: StageKey,
-    { reason }: Decision,
+    decision: Decision,
     inputs: Readonly<Record<string, ArtifactPaths>>,
     watched: ReadonlyMap<string, FileStat>,
   ): Promise<void> {
     const { capacity, signal } = this.#request;
     const { tokens, warnings } = stageResources(stage, capacity);
     for (const message of warnings) this.#emit({ type: "warned", message });
+    let turn: CheckpointTurn | undefined;
+    let { reason } = decision;
     const hasRun = await attemptStage({
       stage,
       signal,
       clock: this.#workspace.clock,
-      acquire: () => this.#tokens.acquire(tokens, this.#priorities.get(stage.name) ?? 0),
+      acquire: async () => {
+        turn = await this.#turns.take(stage, key, this.#workspaceOf(stage));
+        reason = withForesight(this.#workspace, decision, turn.foresight, {
+          key,
+          lastFingerprint: this.#last[stage.name],
+        });
+        const release = await this.#tokens.acquire(tokens, this.#priorities.get(stage.name) ?? 0);
+        const taken = turn;
+        return () => {
+          taken.end();
+          release();
+        };
+      },
       isStopped: () => this.#stopped,
       settle: (ended) => this.#settle(stage, key, reason, ended),
       execute: async (attempt) => {
         await this.#start(stage, key, reason, attempt);
-        return this.#runProcess(stage, key, await this.#locate(stage, inputs), watched);
+        return this.#runProcess(stage, key, await this.#locate(stage, inputs), watched, turn);
       },
       onRetry: (retry) => this.#emit({ type: "stage-retrying", stage: stage.name, ...retry }),
     });
@@ -343,14 +368,16 @@ class Run {
     key: StageKey,
     inputs: Readonly<Record<string, ArtifactPaths>>,
     watched: ReadonlyMap<string, FileStat>,
+    turn?: CheckpointTurn,
   ): Promise<ExecuteStageResult> {
     const { runId, worker, environment, signal, killSignal } = this.#request;
     const over = new AbortController();
-    const ended = executeStage(this.#workspace, {
+    const ended = executeStage(this.#workspaceOf(stage), {
       stage,
       key,
       inputs,
       watched,
+      ...(turn === undefined ? {} : { turn }),
       runId,
       worker,
       environment,
@@ -363,6 +390,11 @@ class Run {
       onMessage: (message) => this.#emit(happeningOf(stage.name, message)),
     });
     return ended.finally(() => over.abort());
+  }
+
+  #workspaceOf(stage: PipelineStage): Workspace {
+    if (!this.#request.force.has(stage.name)) return this.#workspace;
+    return { ...this.#workspace, checkpoints: ownCheckpoints(this.#workspace.checkpoints, this.#ownCheckpoints) };
   }
 
   /** An input whose listing is damaged cannot even be opened: it is made again first. */
@@ -428,7 +460,7 @@ class Run {
         this.#emit({
           type: "stage-waiting",
           stage: stage.name,
-          holder: `process ${attempt.holder.pid} on ${attempt.holder.host}`,
+          holder: describeHolder(attempt.holder),
         });
       if (this.#stopped || signal.aborted) {
         this.#skip(stage.name);

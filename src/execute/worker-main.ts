@@ -117,7 +117,10 @@ function makeContext(request: WorkRequest, engine: unknown): StageContext {
       return folder;
     },
     threads: (maximum) => Math.max(1, Math.min(maximum, request.processors)),
-    progress: (progress) => send({ type: "progress", progress }),
+    progress(progress) {
+      send({ type: "progress", progress });
+      if (request.stopAt !== undefined && progress.done >= request.stopAt) abort.abort(new Interrupted());
+    },
     metric: (name, value) => send({ type: "measure", role: "metric", name, value }),
     measure: (name, value) => send({ type: "measure", role: "measurement", name, value }),
     log: (line) => send({ type: "log", line }),

@@ -36,6 +36,8 @@ export interface WorkRequest {
   readonly scratchFolder: string;
   /** Processors this machine has. */
   readonly processors: number;
+  /** It is stopped, as by Ctrl-C, in the very moment in which `done` of its progress has come to this. */
+  readonly stopAt?: number;
 }
 
 export type FromWorker =

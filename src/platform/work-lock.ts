@@ -20,6 +20,11 @@ export interface LockHolder {
   readonly host: string;
 }
 
+/** `process 12 on host`; of a lock that is being written this moment nobody knows. */
+export function describeHolder({ pid, host }: LockHolder): string {
+  return pid === 0 ? "another process" : `process ${pid} on ${host}`;
+}
+
 export interface HeldLock {
   /** Never throws: a lock that cannot be removed falls when its heartbeats are missed. */
   release(): void;

@@ -70,6 +70,18 @@ describe("a run", () => {
     });
   });
 
+  test("lets a forced stage begin at the beginning, and what comes after it go on from what that one saved", async () => {
+    const stages = { steps: { params: { text: "a", remember: true }, execution: { cache: false } } };
+    const began = async (force: readonly string[] = []) => {
+      const { events } = await runner.run(stages, { force });
+      return events.flatMap((event) => (event.type === "stage-logged" && event.line !== "wrote" ? [event.line] : []));
+    };
+    expect(await began()).toEqual(["began"]);
+    expect(await began()).toEqual(["went on"]);
+    expect(await began(["steps"])).toEqual(["began"]);
+    expect(await began()).toEqual(["went on"]);
+  });
+
   test("after a failure starts nothing more, or with keepGoing what does not depend on it", async () => {
     const stages = {
       bad: { params: { text: "", fail: true } },

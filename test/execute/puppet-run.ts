@@ -15,7 +15,7 @@ import type { Resources } from "../../src/execute/token-pool.ts";
 import type { Workspace } from "../../src/execute/workspace.ts";
 import { buildStageGraph } from "../../src/graph/stage-graph.ts";
 import { digestBytes } from "../../src/identity/digest.ts";
-import type { JsonObject } from "../../src/json.ts";
+import type { JsonObject, JsonValue } from "../../src/json.ts";
 import type { ExecutionSettings, InputSource, Pipeline, StageCatalogue } from "../../src/language/pipeline.ts";
 import { type FileSystem, nodeFileSystem } from "../../src/platform/file-system.ts";
 import { describeMachine, type Machine } from "../../src/platform/machine.ts";
@@ -26,10 +26,14 @@ const worker = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "dist",
 const PUPPET = `
 import { readFileSync, writeFileSync, chmodSync } from "node:fs";
 import { randomBytes } from "node:crypto";
-export const puppet = { type: "puppet", async run({ params, inputs, outputs, log }) {
+export const puppet = { type: "puppet", async run({ params, inputs, outputs, checkpoints, log }) {
   const read = (artifact) => artifact.files.map((file) => readFileSync(artifact.path(file.path), "utf8")).join("");
   const parts = Object.keys(inputs).sort().map((port) => port + "(" + read(inputs[port]) + ")");
   if (params.tell) log("ready " + process.pid);
+  if (params.remember) {
+    log((await checkpoints.find("state")) === undefined ? "began" : "went on");
+    await checkpoints.save("state", async (folder) => writeFileSync(folder + "/state", "1"));
+  }
   if (params.failUntil) {
     const { existsSync, writeFileSync: write } = await import("node:fs");
     if (!existsSync(params.failUntil)) { write(params.failUntil, ""); const error = new Error("not yet"); error.name = "StageFailure"; throw error; }
@@ -37,6 +41,23 @@ export const puppet = { type: "puppet", async run({ params, inputs, outputs, log
   if (params.waitFor) {
     const { existsSync } = await import("node:fs");
     while (!existsSync(params.waitFor)) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  if (params.chain) {
+    const { existsSync } = await import("node:fs");
+    const key = (epoch) => params.chain.slice(0, epoch);
+    let done = params.chain.length;
+    while (done > 0 && (await checkpoints.find(key(done))) === undefined) done--;
+    while (done < params.chain.length) {
+      const { gate } = params;
+      if (gate?.epoch === done + 1) {
+        if (gate.write) writeFileSync(gate.write, "");
+        while (gate.wait && !existsSync(gate.wait)) await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (params.dieAt === done + 1) { process.kill(process.pid, "SIGKILL"); await new Promise(() => {}); }
+      done++;
+      await checkpoints.save(key(done), async (folder) => writeFileSync(folder + "/state.txt", key(done).join("/")));
+      log("epoch " + key(done).join("/"));
+    }
   }
   if (params.hang) await new Promise(() => setInterval(() => {}, 1e6));
   if (params.die) { process.kill(process.pid, params.die); await new Promise(() => setInterval(() => {}, 1e6)); }
@@ -54,9 +75,23 @@ const definition: StageDefinition = {
   description: "Does what it is told.",
   inputs: { "*": { kind: "any", description: "Anything." } },
   outputs: { out: { kind: "file", description: "What it wrote." } },
+  async foresee({ params, checkpoints }) {
+    if (!Array.isArray(params.chain)) return undefined;
+    const links = params.chain.map((_, i) => (params.chain as readonly JsonValue[]).slice(0, i + 1));
+    let done = links.length;
+    while (done > 0 && (await checkpoints.find(links[done - 1]!)) === undefined) done--;
+    return { text: `goes on after ${done}`, found: done > 0, makes: links.slice(done) };
+  },
   run: async () => {},
 };
-const schema: JsonObject = { properties: { note: { "x-role": "execution" } } };
+const schema: JsonObject = {
+  properties: {
+    note: { "x-role": "execution" },
+    dieAt: { "x-role": "execution" },
+    chain: { "x-role": "perEpoch" },
+    gate: { "x-role": "perEpoch" },
+  },
+};
 const catalogue: StageCatalogue = new Map([["puppet", { definition, schema }]]);
 
 export interface PuppetStage {

@@ -1,4 +1,5 @@
 /** What a training would go on from, told before it runs, by the search that it will make itself. */
+import type { Foresight } from "../../contract.ts";
 import { stepsPerEpoch } from "../optim/optimizer-step.ts";
 import { epochChain } from "./epoch-chain.ts";
 import { earlyStopEpoch } from "./history.ts";
@@ -14,16 +15,18 @@ export interface ForeseenTraining {
   readonly checkpoints: Pick<CheckpointStore, "find">;
 }
 
-/** `found`: some of its epochs are there. `text` is a clause: `resumes after epoch 10: trains 5 of 15`. */
+/** `text` is a clause: `resumes after epoch 10: trains 5 of 15`; `makes` are the links that are left to train. */
 export async function foreseeTraining({
   settings,
   batchesPerEpoch,
   checkpoints,
-}: ForeseenTraining): Promise<{ readonly text: string; readonly found: boolean }> {
+}: ForeseenTraining): Promise<Foresight> {
   const { epochs, accumulateSteps, schedule, optimizer, earlyStop, select } = settings;
   const length = { epochs, stepsPerEpoch: stepsPerEpoch(batchesPerEpoch, accumulateSteps) };
+  const chain = epochChain(schedule, optimizer.learningRate, length);
+  const linksAfter = (done: number) => Array.from({ length: epochs - done }, (_, i) => chain.link(done + 1 + i));
   const found = await findResumePoint({
-    chain: epochChain(schedule, optimizer.learningRate, length),
+    chain,
     checkpoints,
     epochs,
     iterationsPerEpoch: batchesPerEpoch,
@@ -31,7 +34,8 @@ export async function foreseeTraining({
     wantBest: select === "best",
     accept: () => undefined,
   });
-  if (found === undefined) return { text: `no epoch of it is in the store: trains all ${epochs}`, found: false };
+  if (found === undefined)
+    return { text: `no epoch of it is in the store: trains all ${epochs}`, found: false, makes: linksAfter(0) };
   const { state } = found;
   const done = state.epochs.length;
   const ended =
@@ -45,5 +49,6 @@ export async function foreseeTraining({
       ? `in epoch ${state.epoch}, after batch ${state.nextBatch} of ${batchesPerEpoch}`
       : `after epoch ${done}`;
   const most = earlyStop === undefined ? "" : "at most ";
-  return { text: `resumes ${from}: trains ${most}${epochs - done} of ${epochs}`, found: true };
+  const text = `resumes ${from}: trains ${most}${epochs - done} of ${epochs}`;
+  return { text, found: true, makes: linksAfter(done) };
 }
