@@ -154,7 +154,7 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
         files.copy(layout.object(digest), to);
         if (files.stat(to)?.sizeBytes !== sizeBytes || (await digestFile(files, to)) !== digest)
           throw new DamagedObject(digest, "damaged");
-        files.setMode(to, executable ? "writable-executable" : "writable");
+        files.setMode(to, executable ? "placed-executable" : "placed");
       } catch (error) {
         // What was there before is not ours to remove; a part of a copy is.
         if (errorCode(error) !== "EEXIST") files.remove(to);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { findGarbage, GARBAGE_KINDS, type GarbageLimits, removeGarbage } from "../cache/collect-garbage.ts";
 import { findLiveRun, lockCollector } from "../cache/run-lease.ts";
 import { replaceFile } from "../cache/store-layout.ts";
-import type { HeldLock } from "../platform/work-lock.ts";
+import { describeHolder, type HeldLock } from "../platform/work-lock.ts";
 import { type GarbageSummary, renderGarbage } from "../report/render-garbage.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { needRun, type OpenedRuns, openRuns } from "./open-runs.ts";
@@ -28,14 +28,13 @@ export async function gcCommand(app: App, options: GcOptions): Promise<ExitCode>
   const { files, layout, clock } = opened.workspace;
   const lock = options.dryRun ? NO_LOCK : lockCollector(opened.workspace);
   if ("holder" in lock) {
-    const { pid, host } = lock.holder;
-    app.err.write(`error: another pipe gc is at work (process ${pid} on ${host})\n`);
+    app.err.write(`error: another pipe gc is at work, or a run begins (${describeHolder(lock.holder)})\n`);
     return 1;
   }
   try {
     const live = findLiveRun(opened.workspace);
     if (live !== undefined) {
-      const who = `a run is going on (process ${live.pid} on ${live.host})`;
+      const who = `a run is going on (${describeHolder(live)})`;
       if (!options.dryRun) {
         app.err.write(`error: ${who}: it needs what no record names yet\n  help: wait for its end, or add --dry-run\n`);
         return 1;

@@ -22,6 +22,7 @@ import { resolveEngines } from "./resolve-engines.ts";
 import { resourcesOf } from "./resources-of.ts";
 import { type RangeOptions, rangeOf, refuseUndone } from "./select-range.ts";
 import { findStages } from "./stage-names.ts";
+import { loadReport } from "./write-report.ts";
 
 export interface RunOptions extends PipelineOptions, RangeOptions {
   readonly jobs?: number;
@@ -148,7 +149,7 @@ async function execute(
   const startMs = app.nowMs();
   const onInterrupt = () => execution.emit({ type: "run-interrupted", atMs: app.nowMs() - startMs });
   app.interrupts.stop.addEventListener("abort", onInterrupt, { once: true });
-  return executeRun(workspace, {
+  const executing = executeRun(workspace, {
     pipeline: opened.pipeline,
     graph: opened.graph,
     plan: execution.plan,
@@ -163,6 +164,9 @@ async function execute(
     killSignal: app.interrupts.kill,
     emit: execution.emit,
   });
+  // Needed at the end, and stages leave this process time until then.
+  loadReport();
+  return executing;
 }
 
 async function openReporter(app: App, opened: OpenedPipeline, options: RunOptions): Promise<Reporter> {
@@ -223,8 +227,13 @@ function recordEvents(
     if (event.type === "stage-progressed" || lost) return;
     // What happens in one breath, as that thousands of stages are fresh, is written in one.
     if (waiting === "") queueMicrotask(() => write(event.atMs));
-    waiting += `${JSON.stringify(event)}\n`;
+    waiting += `${JSON.stringify(withoutStages(event))}\n`;
   };
+}
+
+/** They were told one by one, and the run's record lists them again. */
+function withoutStages(event: RunEvent): RunEvent {
+  return event.type === "run-finished" ? { ...event, record: { ...event.record, stages: [] } } : event;
 }
 
 function announceLongRun(app: App, opened: OpenedPipeline, plan: readonly DetailedStage[], options: RunOptions): void {

@@ -5,6 +5,11 @@ import type { Workspace } from "../execute/workspace.ts";
 import type { RunRecord } from "../record.ts";
 import type { App } from "./app.ts";
 
+/** Ahead of its use. Where it cannot be loaded, `writeReport` says so. */
+export function loadReport(): void {
+  import("../report/html/render-report.ts").catch(() => undefined);
+}
+
 export async function writeReport(app: App, workspace: Workspace, folder: string, record: RunRecord): Promise<void> {
   const { files, layout, artifacts } = workspace;
   try {

@@ -62,7 +62,10 @@ export interface FileSystem {
   rename(from: string, to: string): void;
   /** Removes a file or a whole folder; quiet where there is none. Does not follow links. */
   remove(path: string): void;
-  /** `sealed`: read-only, with `SEALED_MTIME_NS` as its time, so that every later write shows in it. */
+  /**
+   * `sealed`: read-only, with `SEALED_MTIME_NS` as its time, so that every later write shows in it. `placed`: for people to
+   * edit, and for the same reason a few seconds older than it is.
+   */
   setMode(path: string, mode: keyof typeof MODES): void;
   /** Sets the modification time of a file that is not empty to now, as the file system's clock has it. */
   touch(path: string): void;
@@ -76,6 +79,8 @@ const MODES = {
   "read-only-executable": 0o555,
   writable: 0o644,
   "writable-executable": 0o755,
+  placed: 0o644,
+  "placed-executable": 0o755,
 } as const;
 /** Small enough to stay in the processor's cache between reading and hashing. */
 const PIECE_BYTES = 1 << 18;
@@ -85,6 +90,8 @@ const PIECE_BYTES = 1 << 18;
  * system keeps whole seconds: there the time of a file says less.
  */
 const SEALED_SECONDS = 1.5;
+/** More than file systems round times to. */
+export const PLACED_EARLIER_MS = 3000;
 export const SEALED_MTIME_NS = 1_500_000_000n;
 
 export const nodeFileSystem: FileSystem = {
@@ -177,6 +184,10 @@ export const nodeFileSystem: FileSystem = {
   setMode(path, mode) {
     chmodSync(path, MODES[mode]);
     if (mode === "sealed") utimesSync(path, SEALED_SECONDS, SEALED_SECONDS);
+    else if (mode.startsWith("placed")) {
+      const time = new Date(lstatSync(path).mtimeMs - PLACED_EARLIER_MS);
+      utimesSync(path, time, time);
+    }
   },
   touch(path) {
     // Writing the first byte again lets the file system's own clock set the time.

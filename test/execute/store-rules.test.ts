@@ -265,6 +265,7 @@ test("10. no file of the store is ever changed in place: new ones, renames and r
     [
       "copy tmp",
       "flush tmp",
+      "placed tmp",
       "remove collector.json",
       "remove leases",
       "remove locks",
@@ -275,7 +276,6 @@ test("10. no file of the store is ever changed in place: new ones, renames and r
       "rename traces",
       "rename visible",
       "sealed tmp",
-      "writable tmp",
       "writable-executable tmp",
       "writeNew collector.json",
       "writeNew leases",

@@ -32,6 +32,14 @@ test("a sealed file is read-only, with a time that the next write changes, howev
   expect(nodeFileSystem.stat(at("file"))?.mtimeNs).not.toBe(SEALED_MTIME_NS);
 });
 
+test("a placed file can be edited, and has a time that the next write changes, however soon it comes", () => {
+  nodeFileSystem.setMode(at("file"), "placed");
+  const { mtimeNs } = nodeFileSystem.stat(at("file"))!;
+  expect(fs.statSync(at("file")).mode & 0o200).not.toBe(0);
+  fs.writeFileSync(at("file"), "TEXT");
+  expect(nodeFileSystem.stat(at("file"))!.mtimeNs - mtimeNs).toBeGreaterThan(2_000_000_000n);
+});
+
 test("below a file there is nothing", () => {
   expect(nodeFileSystem.stat(at("file/below"))).toBeUndefined();
   expect(nodeFileSystem.list(at("file"))).toEqual([]);

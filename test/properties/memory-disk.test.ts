@@ -105,6 +105,8 @@ test("what a copy, a rename, a mode and a touch do to a file's times is what the
       await pause();
       seen.moded = movements(files, at("file"), () => files.setMode(at("file"), "read-only"));
       await pause();
+      seen.placed = movements(files, at("copy"), () => files.setMode(at("copy"), "placed"));
+      await pause();
       files.setMode(at("file"), "writable");
       await pause();
       seen.touched = movements(files, at("file"), () => files.touch(at("file")));

@@ -5,7 +5,7 @@
  * Times come from a clock that ticks every few milliseconds, as file systems' do: two writes within a tick have equal times.
  */
 import { basename, dirname, join } from "node:path";
-import { type FileStat, type FileSystem, SEALED_MTIME_NS } from "../../src/platform/file-system.ts";
+import { type FileStat, type FileSystem, PLACED_EARLIER_MS, SEALED_MTIME_NS } from "../../src/platform/file-system.ts";
 
 export interface FileNode {
   readonly kind: "file";
@@ -127,6 +127,7 @@ export class MemoryDisk implements FileSystem {
     if (node === undefined) throw this.#missing(path);
     node.ctimeNs = this.#tick();
     if (mode === "sealed") node.mtimeNs = SEALED_MTIME_NS;
+    if (mode.startsWith("placed")) node.mtimeNs -= BigInt(PLACED_EARLIER_MS) * 1_000_000n;
     if (node.kind === "file") node.executable = mode.endsWith("-executable");
   }
 

@@ -143,9 +143,20 @@ function busyStages(stages: readonly StageRecord[]): readonly StageRecord[] {
   return stages.filter(({ stage }) => shown.has(stage));
 }
 
+/** Of very many stages those that were fresh are named only: nobody opens them one by one. */
 function renderStages({ stages }: RunRecord): string {
-  const longest = Math.max(1, ...stages.map(({ durationMs }: StageRecord) => durationMs));
-  return stages.map((stage) => renderStage(stage, longest)).join("");
+  const longest = stages.reduce((most, { durationMs }) => Math.max(most, durationMs), 1);
+  const isTold = ({ outcome }: StageRecord) => stages.length <= MOST_DRAWN || outcome !== "fresh";
+  const fresh = stages.filter((stage) => !isTold(stage)).map(({ stage }) => escapeHtml(stage));
+  return (
+    stages
+      .filter(isTold)
+      .map((stage) => renderStage(stage, longest))
+      .join("") +
+    (fresh.length === 0
+      ? ""
+      : `<details><summary><b>${formatPlural(fresh.length, "fresh stage")}</b></summary><div class="inside"><p class="wide">${fresh.join(", ")}</p><p class="wide soft"><code>pipe show STAGE</code> tells what one of them made.</p></div></details>`)
+  );
 }
 
 function renderEnvironment({ environment, stages }: RunRecord): string {

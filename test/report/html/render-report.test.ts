@@ -101,6 +101,16 @@ describe("the HTML report", () => {
     expect(drawing(many(() => true))).not.toContain("<svg");
   });
 
+  it("tells of hundreds of stages what each did that was not fresh, and names the fresh ones", () => {
+    const stages = Array.from({ length: 400 }, (_, at) => stageRecord(`s${at}`, at === 7 ? "ran" : "fresh"));
+    const html = renderReport(runRecord(stages), none);
+    const told = html.slice(html.indexOf("Stage by stage"), html.indexOf("Environment"));
+    expect(told.match(/<details/g)).toHaveLength(2);
+    expect(told).toContain("<b>s7</b>");
+    expect(told).toContain("399 fresh stages");
+    expect(told).toContain("s0, s1, s2, s3, s4, s5, s6, s8, s9");
+  });
+
   it("escapes what params and titles say", () => {
     const html = renderReport(record(), artifacts, () => undefined);
     expect(html).toContain("<td>&#60;b&#62;</td>");
