@@ -53,8 +53,9 @@ export class NothingFrozen extends Error {
 /** Throws `NothingFrozen` where a frozen stage has no result to keep. */
 export async function decideStage(workspace: Workspace, request: DecideRequest): Promise<Decision> {
   const decided = await decideByKey(workspace, request);
-  const { stage, key, lastFingerprint } = request;
-  if (decided.decision !== "run" || key === undefined) return decided;
+  const { stage, key, lastFingerprint, force = false } = request;
+  // A forced one begins at the beginning.
+  if (decided.decision !== "run" || key === undefined || force) return decided;
   const foresight = await foreseeStage(workspace, stage, key);
   return { ...decided, reason: withForesight(workspace, decided, foresight, { key, lastFingerprint }) };
 }
@@ -64,11 +65,15 @@ export function withForesight(
   { traces }: Pick<Workspace, "traces">,
   { reason }: Pick<Decision, "reason">,
   foresight: Foresight | undefined,
-  { key, lastFingerprint }: { readonly key: StageKey; readonly lastFingerprint: string | undefined },
+  {
+    key,
+    lastFingerprint,
+    force = false,
+  }: { readonly key: StageKey; readonly lastFingerprint: string | undefined; readonly force?: boolean },
 ): string {
   if (foresight === undefined) return reason;
   const last = lastFingerprint === undefined ? undefined : traces.find(lastFingerprint)[0];
-  const isWorthSaying = foresight.found || last?.checkpointBase === key.checkpointBase;
+  const isWorthSaying = foresight.found || (!force && last?.checkpointBase === key.checkpointBase);
   return isWorthSaying ? `${reason}; ${foresight.text}` : reason;
 }
 

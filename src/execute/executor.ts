@@ -306,6 +306,7 @@ class Run {
         reason = withForesight(this.#workspace, decision, turn.foresight, {
           key,
           lastFingerprint: this.#last[stage.name],
+          force: this.#request.force.has(stage.name),
         });
         const release = await this.#tokens.acquire(tokens, this.#priorities.get(stage.name) ?? 0);
         const taken = turn;

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { ownCheckpoints } from "../../src/cache/checkpoint-store.ts";
 import { openTemporaryStore } from "../temporary-store.ts";
 
 let store: ReturnType<typeof openTemporaryStore>;
@@ -100,4 +101,19 @@ test("what belongs to a base is listed, with what is kept of it", async () => {
   ]);
   store.checkpoints.mark("base", 1, "kept");
   expect(store.checkpoints.list("base").every(({ kept }) => kept)).toBe(true);
+});
+
+test("an execution that begins at the beginning finds what it saved itself, and leaves the rest to others", async () => {
+  await save(1, { model: "earlier" });
+  await save(2, { model: "earlier" });
+  const own = new Set<string>();
+  const anew = ownCheckpoints(store.checkpoints, own);
+  expect(await anew.find("base", 1)).toBeUndefined();
+  expect(await anew.peek("base", 1)).toBeUndefined();
+  await anew.save("base", 1, staged({ model: "again" }));
+  expect((await anew.find("base", 1))?.files.map(({ path }) => path)).toEqual(["model"]);
+  expect(await anew.find("base", 2)).toBeUndefined();
+  // Another attempt at the same execution goes on.
+  expect(await ownCheckpoints(store.checkpoints, own).find("base", 1)).toBeDefined();
+  expect([await read(1), await read(2)]).toEqual(["again", "earlier"]);
 });

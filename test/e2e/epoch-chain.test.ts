@@ -37,6 +37,11 @@ test("more epochs go on, fewer train none, and both say so in plan, why and the 
   const shorter = await run(2);
   expect(epochsTrained(shorter)).toEqual([]);
   expect(digests(shorter)).toEqual(digests(await run(2, "--artifacts", "short")));
+
+  const forced = await run(2, "--force", "train");
+  expect(forced.stage("train").reason).toBe("forced");
+  expect(epochsTrained(forced)).toEqual([1, 2]);
+  expect(digests(forced)).toEqual(digests(shorter));
 });
 
 test("gc takes what is not kept first: then training goes on from the newest one left, and the plan says which", async () => {
