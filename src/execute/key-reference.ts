@@ -137,7 +137,7 @@ function createLabels(runs: RunStore, pipeline: Pipeline): (trace: Trace) => Com
   return ({ runId, madeAt }) => {
     if (!records.has(runId)) records.set(runId, runs.read(runId));
     const record = records.get(runId);
-    if (record !== undefined) return { ...labelOfRun(record), madeAt };
+    if (record !== undefined) return labelOfRun(record);
     return { pipeline: pipeline.name, profiles: pipeline.profiles, runId, madeAt };
   };
 }
