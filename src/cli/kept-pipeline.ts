@@ -12,8 +12,9 @@ import { digestBytes } from "../identity/digest.ts";
 import { readSealed, type SealedText, sealText } from "../identity/sealed-text.ts";
 import type { UserStages } from "../identity/user-stages.ts";
 import type { Pipeline } from "../language/pipeline.ts";
-import { OVERRIDES_FILE, PROFILES_FILE } from "../language/pseudo-files.ts";
+import { OVERRIDES_FILE, PROFILES_FILE, sweepTexts } from "../language/pseudo-files.ts";
 import type { PipelineSource } from "../language/source-files.ts";
+import type { SweepWords } from "../language/sweep.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 
 /** What decides which pipeline a text comes to, beside the text and the world. */
@@ -21,6 +22,7 @@ export interface PipelineQuestion {
   readonly source: Omit<PipelineSource, "text">;
   readonly profiles: readonly string[];
   readonly overrides: readonly string[];
+  readonly sweep?: SweepWords;
   readonly workingFolder: string;
   /** Tells builds of this program apart. */
   readonly build: string;
@@ -95,6 +97,7 @@ export function openKeptPipelines(files: FileSystem, store: string, unique: () =
       if (texts === undefined) return undefined;
       texts.set(PROFILES_FILE, question.profiles.join("\n"));
       texts.set(OVERRIDES_FILE, question.overrides.join("\n"));
+      for (const [file, text] of sweepTexts(question.sweep)) texts.set(file, text);
       const modules = Object.keys(sources.modules);
       if (modules.length === 0) return { pipeline, digest, texts, userStages: NO_USER_STAGES };
       const userStages = await loadStages(modules);

@@ -30,6 +30,7 @@ export async function loadPipelineText(
   const parsed = parsePipeline(source, {
     profiles: options.profile,
     overrides: options.param,
+    ...(options.sweep === undefined ? {} : { sweep: options.sweep }),
     workingFolder: app.cwd,
     readText: (path) => (app.files.stat(path)?.kind === "file" ? app.files.readText(path) : undefined),
   });

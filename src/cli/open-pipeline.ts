@@ -107,6 +107,7 @@ async function readPipeline(
     source: place,
     profiles: options.profile,
     overrides: options.param,
+    ...(options.sweep === undefined ? {} : { sweep: options.sweep }),
     workingFolder: app.cwd,
     build: app.build,
   };

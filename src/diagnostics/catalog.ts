@@ -153,6 +153,10 @@ export const catalog = {
     message: w.problem,
     help: w.help,
   }),
+  "language/bad-sweep": (w: { text: string; problem: string; help?: string | undefined }): Words => ({
+    message: `${quote(w.text)} ${w.problem}`,
+    help: w.help,
+  }),
   "language/uncovered-matrix": (w: {
     reader: string;
     stage: string;

@@ -3,7 +3,7 @@ import { createLineTable, positionAt } from "../diagnostics/code-frame.ts";
 import type { Span } from "../diagnostics/span.ts";
 import type { KeyDifference } from "../identity/key-manifest.ts";
 import type { PipelineStage } from "../language/pipeline.ts";
-import { OVERRIDES_FILE } from "../language/pseudo-files.ts";
+import { VALUE_FILES } from "../language/pseudo-files.ts";
 
 /** Where the user wrote what differs, or the nearest thing to it; undefined where it is in no pipeline's text. */
 export function spanOf({ spans, command }: PipelineStage, { part, name }: KeyDifference): Span | undefined {
@@ -46,7 +46,7 @@ export function originOf(
 function lineOf(span: Span | undefined, texts: ReadonlyMap<string, string>): string | undefined {
   if (span === undefined) return undefined;
   // The command line has no lines to count.
-  if (span.file === OVERRIDES_FILE) return span.file;
+  if (VALUE_FILES.includes(span.file)) return span.file;
   const text = texts.get(span.file);
   return text === undefined ? span.file : `${span.file}:${positionAt(createLineTable(text), span.start).line}`;
 }

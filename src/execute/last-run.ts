@@ -14,9 +14,9 @@ export interface LastRun {
   readonly stages: Readonly<Record<string, string>>;
 }
 
-/** `resnet34`, `resnet34@quick`: the name of a pipeline's visible folder. */
-export function pipelineFolderName(pipeline: Pick<Pipeline, "name" | "profiles">): string {
-  return [pipeline.name, ...pipeline.profiles].join("@");
+/** `resnet34`, `resnet34@quick`, of its sweeps `resnet34@quick+sweep`: the name of a pipeline's visible folder. */
+export function pipelineFolderName({ name, profiles, sweep }: Pick<Pipeline, "name" | "profiles" | "sweep">): string {
+  return [name, ...profiles].join("@") + (sweep === undefined ? "" : "+sweep");
 }
 
 export function readLastRun(

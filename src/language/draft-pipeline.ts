@@ -6,12 +6,14 @@ import { checkEngine, draftStage } from "./draft-stage.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { fanOut, type StageToFan } from "./fan-out.ts";
 import { PATH, parseStageReference, resolvePath } from "./input-source.ts";
-import { countValues, type Located, type LocatedMap } from "./located.ts";
+import { countValues, type Located, type LocatedEntry, type LocatedMap } from "./located.ts";
 import { type Combination, type Matrix, MOST_COMBINATIONS, readMatrix } from "./matrix.ts";
 import type { ParsedPipeline } from "./parse-pipeline.ts";
 import type { StageCatalogue, StageTypeProblem } from "./pipeline.ts";
 import { type FindStageType, type RawStage, readPipeline } from "./pipeline-shape.ts";
-import { axesReferredTo, createVariables, type Variables } from "./variables.ts";
+import { type Sweep, sweepOver } from "./sweep.ts";
+import { createSweptParams, type SweptParams } from "./swept-params.ts";
+import { axesReferredTo, createVariables } from "./variables.ts";
 
 /** What all instances together may be made of. */
 const MOST_VALUES = 2_000_000;
@@ -31,6 +33,8 @@ export interface DraftedPipeline extends Surroundings {
   readonly params: LocatedMap | undefined;
   /** In file order, without those that came to nothing. */
   readonly stages: readonly RawStage[];
+  /** Of a sweep: what it tries. */
+  readonly trials?: Matrix;
 }
 
 /** Undefined where there would be too much to draft. */
@@ -49,11 +53,24 @@ export function draftPipeline(
   const resolveOutside = variables.within({ environment }, report);
   checkEngine(raw.engine, resolveOutside, report);
 
-  const common = raw.matrix === undefined ? undefined : readMatrix(raw.matrix, resolveOutside, report);
+  const file = raw.matrix === undefined ? undefined : readMatrix(raw.matrix, resolveOutside, report);
+  const crossed = parsed.sweep && sweepOver(file, parsed.sweep, report);
+  const sweep = crossed && parsed.sweep;
+  const common = crossed ?? file;
+  const swept = createSweptParams(sweep, { params: raw.params, environment, common: variables });
   const broken = new Set(raw.stageNames);
   const environments = new Map<string, Environment>();
+  const computes = (stage: RawStage): boolean =>
+    stage.shell === undefined && findType(stage.type, stage.typeSpan)?.definition.computes === true;
+  const sweptBy = (stage: RawStage): Iterable<string> => [
+    ...swept.of(stage.node),
+    ...(raw.engine !== undefined && computes(stage) ? swept.of(raw.engine.value) : []),
+  ];
+  for (const matrix of [raw.matrix, ...raw.stages.map((stage) => stage.matrix)])
+    if (matrix !== undefined) refuseInMatrix(matrix, swept, sweep, report);
   const toFan: StageToFan[] = [];
-  const hasMatrix = raw.matrix !== undefined || raw.stages.some(({ matrix }) => matrix !== undefined);
+  const hasMatrix =
+    common !== undefined || raw.matrix !== undefined || raw.stages.some(({ matrix }) => matrix !== undefined);
   for (const stage of raw.stages) {
     const own = readEnvironment(stage.env, environment, values, report);
     environments.set(stage.name, own);
@@ -61,15 +78,16 @@ export function draftPipeline(
     if (!hasMatrix) toFan.push({ ...plain, axes: NONE, reads: [] });
     else {
       const matrix = stage.matrix && readMatrix(stage.matrix, variables.within({ environment: own }, report), report);
-      const axes = axesReferredTo(stage.node);
+      const axes = new Set([...axesReferredTo(stage.node), ...sweptBy(stage)]);
       // What stands on a matrix that is wrong is not looked at.
       const isLost = stage.matrix !== undefined && matrix === undefined;
-      if (isLost || (raw.matrix !== undefined && common === undefined && axes.size > 0)) continue;
-      const reads = readsOf(stage, { variables, environment: own, matrices: [matrix, common] });
+      if (isLost || (raw.matrix !== undefined && file === undefined && axes.size > 0)) continue;
+      const reads = readsOf(stage, { swept, environment: own, matrices: [matrix, common] });
       toFan.push({ ...plain, axes, reads, ...(matrix === undefined ? {} : { matrix }) });
     }
     broken.delete(stage.name);
   }
+  if (sweep !== undefined && broken.size === 0) reportUnused(sweep, toFan, report);
   const fanned = fanOut(toFan, common, report);
   if (fanned.size < toFan.length) return undefined;
   const sizes = raw.stages.map(({ name, node, matrix }) => {
@@ -89,15 +107,17 @@ export function draftPipeline(
   for (const stage of stages) {
     const own = environments.get(stage.name)!;
     const { instances, axes } = fanned.get(stage.name)!;
-    const known = [...new Set([...axes, ...(common?.axes ?? [])])];
+    const known = [...new Set([...axes, ...(common?.axes ?? [])])].filter((axis) => !sweep?.spans.has(axis));
     for (const instance of instances) {
-      const scope = { environment: own, axes: known, ...(axes.length === 0 ? {} : { matrix: instance.values }) };
+      const matrix = swept.without(instance.values);
+      const inTrial = swept.variablesIn(instance.values);
+      const scope = { environment: own, axes: known, ...(matrix.size === 0 ? {} : { matrix }) };
       const context: DraftContext = {
         catalogue,
         findType,
         stageProblems: options.stageProblems ?? new Map(),
-        resolve: variables.within(scope, report),
-        resolveOutside,
+        resolve: inTrial.within(scope, report),
+        resolveOutside: inTrial.within({ environment }, report),
         environment: own,
         folder: parsed.source.folder,
         folderOf: parsed.folderOf,
@@ -110,24 +130,66 @@ export function draftPipeline(
       else drafts.set(instance.name, draft);
     }
   }
-  return { name: raw.name, params: variables.params, stages, drafts, fanned, broken };
+  return {
+    name: raw.name,
+    params: variables.params,
+    stages,
+    drafts,
+    fanned,
+    broken,
+    ...(crossed && { trials: crossed }),
+  };
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** A matrix is one for the whole sweep. */
+function refuseInMatrix(
+  matrix: LocatedEntry,
+  swept: SweptParams,
+  sweep: Sweep | undefined,
+  report: ReportDiagnostic,
+): void {
+  for (const name of swept.of(matrix.value)) {
+    const words = {
+      text: name,
+      problem: "decides over a matrix, so it cannot be swept",
+      help: "sweep what the instances are given",
+    };
+    report(
+      diagnose("language/bad-sweep", words, sweep!.spans.get(name)!, [{ message: "the matrix", span: matrix.keySpan }]),
+    );
+  }
+}
+
+/** A param that no stage uses would give the same trial many times. */
+function reportUnused(sweep: Sweep, stages: readonly StageToFan[], report: ReportDiagnostic): void {
+  for (const [name, span] of sweep.spans) {
+    if (stages.some(({ axes }) => axes.has(name))) continue;
+    const words = {
+      text: name,
+      problem: "is used by no stage: its trials would all be the same",
+      help: `write "\${params.${name}}" where it belongs`,
+    };
+    report(diagnose("language/bad-sweep", words, span));
+  }
+}
+
 interface ReadingScope {
-  readonly variables: Variables;
+  readonly swept: SweptParams;
   readonly environment: Environment;
   /** The stage's own before the pipeline's. */
   readonly matrices: readonly (Matrix | undefined)[];
 }
 
 /** Stages whose outputs a stage reads one by one, whatever its values are. Problems are told when it is drafted. */
-function readsOf(stage: RawStage, { variables, environment, matrices }: ReadingScope): readonly string[] {
+function readsOf(stage: RawStage, { swept, environment, matrices }: ReadingScope): readonly string[] {
   const reads = new Set<string>();
   for (const { value } of stage.inputs.values()) {
-    for (const matrix of valuesOfAxes([...axesReferredTo(value)], matrices)) {
-      const resolved = variables.within({ environment, matrix }, () => undefined)(value);
+    const axes = [...axesReferredTo(value), ...swept.of(value)];
+    for (const values of valuesOfAxes(axes, matrices)) {
+      const matrix = swept.without(values);
+      const resolved = swept.variablesIn(values).within({ environment, matrix }, () => undefined)(value);
       if (resolved?.kind !== "scalar" || typeof resolved.value !== "string") continue;
       const reference = PATH.test(resolved.value) ? undefined : parseStageReference(resolved.value);
       if (reference !== undefined && !reference.every) reads.add(reference.stage);

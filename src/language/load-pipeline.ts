@@ -10,9 +10,11 @@ import type { Facts } from "../contract.ts";
 import { quote } from "../diagnostics/catalog.ts";
 import { type Diagnostic, diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
 import type { Span } from "../diagnostics/span.ts";
+import type { JsonObject } from "../json.ts";
 import { connectStage, type StageConnections, type StageDraft } from "./connect.ts";
 import { type CheckOptions, type DraftedPipeline, draftPipeline } from "./draft-pipeline.ts";
 import { locate, spansByPath, toJson, toJsonObject } from "./located.ts";
+import { type Combination, combinationName } from "./matrix.ts";
 import { type ParsedPipeline, type ParseOptions, parsePipeline } from "./parse-pipeline.ts";
 import type { MatrixInstance, Pipeline, PipelineStage, StageCatalogue } from "./pipeline.ts";
 import type { PipelineSource } from "./source-files.ts";
@@ -95,8 +97,19 @@ function check(
     profiles: parsed.profiles,
     availableProfiles: parsed.availableProfiles,
     params: toJsonObject(drafted.params),
+    ...sweepOf(parsed, drafted),
     stages: [...drafts.keys()].flatMap((name) => stages.get(name) ?? []),
   };
+}
+
+function sweepOf({ sweep }: ParsedPipeline, { trials }: DraftedPipeline): Pick<Pipeline, "sweep"> {
+  if (sweep === undefined || trials === undefined) return {};
+  const tried = trials.combinations.map((one) => ({ name: combinationName(one), values: valuesOf(one) }));
+  return { sweep: { params: sweep.axes, trials: tried } };
+}
+
+function valuesOf(combination: Combination): JsonObject {
+  return Object.fromEntries([...combination].map(([axis, value]) => [axis, toJson(value)]));
 }
 
 function reportMissingPaths(
@@ -205,8 +218,7 @@ function completeStages(
 
 function instanceOf({ raw, instance }: StageDraft): { readonly instance?: MatrixInstance } {
   if (instance.values.size === 0) return {};
-  const values = Object.fromEntries([...instance.values].map(([axis, value]) => [axis, toJson(value)]));
-  return { instance: { of: raw.name, name: instance.suffix, values } };
+  return { instance: { of: raw.name, name: instance.suffix, values: valuesOf(instance.values) } };
 }
 
 /** The closest existing part of the stage to what a stage's own check points at. */

@@ -98,7 +98,7 @@ function checkAxisName(axis: string, span: Span, problem: ReportDiagnostic): voi
 }
 
 /** Two values of an axis must have two names, on file systems that do not tell cases apart too. */
-function checkDistinct(axis: string, items: readonly Located[], problem: ReportDiagnostic): void {
+export function checkDistinct(axis: string, items: readonly Located[], problem: ReportDiagnostic): void {
   const seen = new Map<string, Located>();
   for (const item of items.slice(0, MOST_COMBINATIONS)) {
     const name = valueName(item).toLowerCase();

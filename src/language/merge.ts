@@ -63,7 +63,8 @@ export function applyOverrides(params: LocatedMap, overrides: readonly string[],
       const known = paramNames(params);
       report(diagnose("language/unknown-param", { param: name, suggestion: closestName(name, known), known }, keySpan));
     } else {
-      const value = parseOverride(text.slice(equals + 1), start + equals + 1, report);
+      const place = { file: OVERRIDES_FILE, base: start + equals + 1 };
+      const value = parseOverride(text.slice(equals + 1), place, report);
       if (value !== undefined) result = setPath(result, path, { keySpan, value });
     }
     start += text.length + 1;
@@ -72,7 +73,7 @@ export function applyOverrides(params: LocatedMap, overrides: readonly string[],
 }
 
 /** A new key may be set inside a declared map (its user's schema judges it), never beside the declared params. */
-function isDeclared(params: LocatedMap, path: readonly string[]): boolean {
+export function isDeclared(params: LocatedMap, path: readonly string[]): boolean {
   let node: Located | undefined = params;
   for (const [depth, part] of path.entries()) {
     if (node?.kind !== "map") return false;
@@ -82,7 +83,8 @@ function isDeclared(params: LocatedMap, path: readonly string[]): boolean {
   return true;
 }
 
-function setPath(map: LocatedMap, path: readonly string[], entry: LocatedEntry): LocatedMap {
+/** With the value at a path that is declared; a map is laid over the one that is there. */
+export function setPath(map: LocatedMap, path: readonly string[], entry: LocatedEntry): LocatedMap {
   const [first, ...rest] = path as [string, ...string[]];
   const entries = new Map(map.entries);
   const below = map.entries.get(first);
@@ -98,14 +100,18 @@ function setPath(map: LocatedMap, path: readonly string[], entry: LocatedEntry):
  * `[..]`, `{..}` and quoted values are YAML; of anything else, what YAML reads as one plain scalar (a number, true,
  * null), and otherwise the text itself, so that `note=a: b` and an empty value stay text.
  */
-function parseOverride(text: string, base: number, report: ReportDiagnostic): Located | undefined {
-  const source = { file: OVERRIDES_FILE, text, base };
+export function parseOverride(
+  text: string,
+  { file, base }: { readonly file: string; readonly base: number },
+  report: ReportDiagnostic,
+): Located | undefined {
+  const source = { file, text, base };
   if (/^\s*[[{"']/.test(text)) return parseYaml(source, report);
   let sound = true;
   const value = parseYaml(source, () => {
     sound = false;
   });
-  const span = { file: OVERRIDES_FILE, start: base, end: base + text.length };
+  const span = { file, start: base, end: base + text.length };
   const isPlain = sound && value?.kind === "scalar" && value.usedAt === undefined && /^[^!&*|>#@`%]/.test(text.trim());
   return isPlain ? { ...value, span } : { kind: "scalar", value: text, span };
 }

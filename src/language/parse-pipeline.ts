@@ -8,8 +8,9 @@ import { PATH, resolvePath } from "./input-source.ts";
 import { isNull, type LocatedEntry, type LocatedMap } from "./located.ts";
 import { applyOverrides, mergeLocated, selectProfiles } from "./merge.ts";
 import { mapOf } from "./pipeline-shape.ts";
-import { OVERRIDES_FILE, PROFILES_FILE } from "./pseudo-files.ts";
+import { OVERRIDES_FILE, PROFILES_FILE, sweepTexts, VALUE_FILES } from "./pseudo-files.ts";
 import { type PipelineSource, readSourceFiles } from "./source-files.ts";
+import { readSweep, type Sweep, type SweepWords } from "./sweep.ts";
 
 export interface ParseOptions {
   readonly profiles: readonly string[];
@@ -17,6 +18,8 @@ export interface ParseOptions {
   readonly overrides: readonly string[];
   /** Where relative paths in `--param` values start: the user's working folder. Left out: the file's folder. */
   readonly workingFolder?: string;
+  /** Params to vary. */
+  readonly sweep?: SweepWords;
   /** The text of an absolute path, for `include:`. Left out: no file can be included. */
   readonly readText?: (path: string) => string | undefined;
 }
@@ -25,6 +28,7 @@ export interface ParsedPipeline {
   readonly source: PipelineSource;
   /** With profiles and `--param` values laid over. Undefined after a problem that leaves nothing to go on with. */
   readonly root?: LocatedMap;
+  readonly sweep?: Sweep;
   readonly availableProfiles: readonly string[];
   readonly profiles: readonly string[];
   readonly diagnostics: readonly Diagnostic[];
@@ -51,6 +55,8 @@ export function parsePipeline(source: PipelineSource, options: ParseOptions): Pa
   const { root: outer, folders, includes } = files;
   const root = outer === undefined ? undefined : layOver(outer, options, report);
   const profiles = outer === undefined ? undefined : mapOf(outer, "profiles", () => undefined);
+  const params = root === undefined ? undefined : mapOf(root, "params", () => undefined);
+  const sweep = options.sweep && params && readSweep(options.sweep, params, report);
   return {
     source,
     availableProfiles: [...(profiles?.entries.keys() ?? [])],
@@ -60,11 +66,13 @@ export function parsePipeline(source: PipelineSource, options: ParseOptions): Pa
       ...files.texts,
       [PROFILES_FILE, options.profiles.join("\n")],
       [OVERRIDES_FILE, options.overrides.join("\n")],
+      ...sweepTexts(options.sweep),
     ]),
     includes,
     folderOf: ({ file }) =>
-      file === OVERRIDES_FILE ? (options.workingFolder ?? source.folder) : (folders.get(file) ?? source.folder),
+      VALUE_FILES.includes(file) ? (options.workingFolder ?? source.folder) : (folders.get(file) ?? source.folder),
     ...(root === undefined ? {} : { root }),
+    ...(sweep === undefined ? {} : { sweep }),
   };
 }
 

@@ -18,8 +18,23 @@ export interface Pipeline {
   readonly availableProfiles: readonly string[];
   /** After profiles and `--param`. */
   readonly params: JsonObject;
+  /** Of a sweep: what it varies, over all stages. */
+  readonly sweep?: PipelineSweep;
   /** In file order; instances of a matrix in the order of their values. */
   readonly stages: readonly PipelineStage[];
+}
+
+export interface PipelineSweep {
+  /** Dotted names. */
+  readonly params: readonly string[];
+  readonly trials: readonly PipelineTrial[];
+}
+
+export interface PipelineTrial {
+  /** `learningRate=0.1,seed=2`. */
+  readonly name: string;
+  /** Of the pipeline's matrix, where it has one, and of the swept params. */
+  readonly values: JsonObject;
 }
 
 export interface PipelineStage {

@@ -249,4 +249,17 @@ export function axesReferredTo(node: Located, axes: Set<string> = new Set()): Re
   return axes;
 }
 
+/** Dotted names of the params that the values refer to. */
+export function paramsReferredTo(node: Located, params: Set<string> = new Set()): ReadonlySet<string> {
+  if (node.kind === "list") for (const item of node.items) paramsReferredTo(item, params);
+  else if (node.kind === "map") for (const { value } of node.entries.values()) paramsReferredTo(value, params);
+  else if (typeof node.value === "string" && node.value.includes("${")) {
+    for (const match of node.value.matchAll(REFERENCE)) {
+      const name = /^\s*params\.([A-Za-z0-9_.-]+)/.exec(match[1]!)?.[1];
+      if (name !== undefined && !match[0].startsWith("$$")) params.add(name);
+    }
+  }
+  return params;
+}
+
 const unescapeReferences = (text: string): string => text.replaceAll("$${", "${");

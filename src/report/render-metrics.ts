@@ -95,7 +95,7 @@ function asTable(titles: readonly string[], rows: readonly (readonly string[])[]
   }
 }
 
-function csvCell(text: string): string {
+export function csvCell(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -104,7 +104,7 @@ function markdownCell(text: string): string {
 }
 
 /** Signed; in points of a percentage where the metric is shown as one. */
-function differenceText(name: string, difference: number): string {
+export function differenceText(name: string, difference: number): string {
   if (difference === 0) return "=";
   const sign = difference > 0 ? "+" : "-";
   const size = Math.abs(difference);

@@ -23,6 +23,16 @@ const options: Readonly<Record<string, Partial<LoadOptions>>> = {
   "unknown-param.override": { overrides: ["epochs=2", "epoch=3", "optimizer.momentum=0.9"] },
   "unknown-profile": { profiles: ["quick", "quik"] },
   "bad-override": { overrides: ["epochs", "epochs=2", "=3", "sizes=[1, 2", "a..b=1"] },
+  "bad-sweep": {
+    sweep: {
+      grid: ["title", "title=a,,b", "momentum=0.9,0.99"],
+      random: ["momentum=uniform(0..1)", "epochs=normal(1..2)", "width=int(1..2.5)", "rate=log(0..1)"],
+      trials: 3,
+      seed: 0,
+    },
+  },
+  "bad-sweep.use": { sweep: { grid: ["sizes=[1],[2]", "unused=1,2"], random: [], trials: 1, seed: 0 } },
+  "bad-sweep.axis": { sweep: { grid: ["fold=1,2"], random: [], trials: 1, seed: 0 } },
   "include-cycle": {
     readText: (path) =>
       ({
