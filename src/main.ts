@@ -4,8 +4,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { existsSync } from "node:fs";
-import { hostname } from "node:os";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { registry } from "../stages/registry.ts";
@@ -70,7 +70,12 @@ async function main(): Promise<ExitCode> {
       const { loadUserStages } = await import("./identity/user-stages.ts");
       const folder = join(artifactsFolder, ".store", "code");
       const nowNs = () => BigInt(Date.now()) * 1_000_000n;
-      return loadUserStages({ files: nodeFileSystem, folder, packageFolder, unique, nowNs }, modules);
+      const elsewhere = () => {
+        const refuge = mkdtempSync(join(tmpdir(), "tfpipe-code-"));
+        process.once("exit", () => rmSync(refuge, { recursive: true, force: true }));
+        return refuge;
+      };
+      return loadUserStages({ files: nodeFileSystem, folder, elsewhere, packageFolder, unique, nowNs }, modules);
     },
     openWorkspace: (artifactsFolder, { paranoid, userStages, needsCode = true }) =>
       createWorkspace({

@@ -7,7 +7,7 @@
  *   code/<digest>/<module>.mjs  <module>.mjs.map  packages/<name>.mjs
  */
 import { basename, dirname, extname, join, relative } from "node:path";
-import type { FileSystem } from "../platform/file-system.ts";
+import { type FileSystem, isRefusal } from "../platform/file-system.ts";
 import type { CodeBundle } from "./bundle-code.ts";
 import type { UserBundle } from "./bundle-user-code.ts";
 import { digestBytes } from "./digest.ts";
@@ -17,6 +17,8 @@ export interface UserCodeOptions {
   readonly files: FileSystem;
   /** `.store/code`. */
   readonly folder: string;
+  /** A folder that lasts as long as this process: for bundles where the store cannot be written. Asked at most once. */
+  readonly elsewhere: () => string;
   /** This package's: what `tfpipe` is for the user's modules. */
   readonly packageFolder: string;
   readonly unique: () => string;
@@ -56,7 +58,7 @@ const CODE_EXTENSIONS: readonly string[] = [".ts", ".mts", ".js", ".mjs"];
 const FORMAT = "tfpipe/user-code/1";
 
 export function openUserCode(options: UserCodeOptions): UserCode {
-  const { files, folder, packageFolder, unique, nowNs } = options;
+  const { files, folder, elsewhere, packageFolder, unique, nowNs } = options;
   // The store's own, where nothing stays that a killed process leaves.
   const temporaries = join(folder, "..", "tmp");
   const temporary = () => join(temporaries, unique());
@@ -85,18 +87,37 @@ export function openUserCode(options: UserCodeOptions): UserCode {
     files.rename(staged, path);
     return path;
   };
+  let refuge: string | undefined;
+  /** Into `<home>/` of the store, or where it cannot be written of another folder; says which. */
+  const writeAll = (home: string, texts: Readonly<Record<string, Uint8Array | string>>): string => {
+    try {
+      if (refuge === undefined) {
+        for (const [name, text] of Object.entries(texts)) write(`${home}/${name}`, text);
+        return join(folder, home);
+      }
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
+    refuge ??= elsewhere();
+    for (const [name, text] of Object.entries(texts)) {
+      const path = join(refuge, home, name);
+      files.makeFolder(dirname(path));
+      files.remove(path);
+      files.writeNew(path, text);
+    }
+    return join(refuge, home);
+  };
   const place = (made: UserBundle, path: string): CodeBundle => {
-    const home = made.digest.slice(0, 16);
-    for (const [name, text] of Object.entries(made.files)) write(`${home}/${name}`, text);
+    const home = writeAll(made.digest.slice(0, 16), made.files);
     const beside = Object.entries(made.files).filter(([name]) => name.startsWith("packages/"));
     const nameOf = (module: string) => nameModule(files, module, packageFolder);
     return {
       source: nameOf(path),
-      file: join(folder, home, made.entry),
+      file: join(home, made.entry),
       digest: made.digest,
       modules: Object.fromEntries(Object.entries(made.modules).map(([module, digest]) => [nameOf(module), digest])),
       packages: made.packages,
-      beside: beside.map(([name, text]) => ({ file: join(folder, home, name), digest: digestBytes(text) })),
+      beside: beside.map(([name, text]) => ({ file: join(home, name), digest: digestBytes(text) })),
     };
   };
   const makeBundle = async (path: string): Promise<IndexedBundle> => {
@@ -114,7 +135,7 @@ export function openUserCode(options: UserCodeOptions): UserCode {
     const bytes = files.read(path);
     const digest = digestBytes(bytes);
     const source = nameModule(files, path, packageFolder);
-    const file = write(`${digest.slice(0, 16)}/${basename(path)}`, bytes);
+    const file = join(writeAll(digest.slice(0, 16), { [basename(path)]: bytes }), basename(path));
     const bundle = { source, file, digest, modules: { [source]: digest }, packages: {} };
     return { bundle, files: { [path]: digest }, folders: {} };
   };

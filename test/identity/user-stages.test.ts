@@ -2,7 +2,7 @@
  * A user's own stages: what moves their digest, what the program knows of them before a run, and what it refuses.
  * Longer than most files because each kind of module is written out where it is tested.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -85,6 +85,7 @@ const load = (module: string, files: FileSystem = nodeFileSystem) =>
     {
       files,
       folder: at("project/artifacts/.store/code"),
+      elsewhere: () => at("refuge"),
       packageFolder: at("tfpipe"),
       unique: () => `u${++count}`,
       nowNs: () => BigInt(Date.now()) * 1_000_000n,
@@ -107,6 +108,23 @@ async function resolveClean(files?: FileSystem) {
   });
   return library.resolve(at(CLEAN), undefined);
 }
+
+test("where the store cannot be written, the bundle is the same and lies elsewhere", async () => {
+  const store = at("project/artifacts/.store");
+  const refuse =
+    <Rest extends unknown[]>(change: (path: string, ...rest: Rest) => void) =>
+    (path: string, ...rest: Rest) => {
+      if (path.startsWith(store)) throw Object.assign(new Error("EROFS: read-only file system"), { code: "EROFS" });
+      change(path, ...rest);
+    };
+  const { makeFolder, writeNew } = nodeFileSystem;
+  const readOnly = { ...nodeFileSystem, makeFolder: refuse(makeFolder), writeNew: refuse(writeNew) };
+  const beside = await resolveClean(readOnly);
+  expect(existsSync(store)).toBe(false);
+  expect(beside.entry).toContain(at("refuge"));
+  expect(((await import(pathToFileURL(beside.entry).href)) as Record<string, unknown>).clean).toBeDefined();
+  expect(beside.digest).toBe((await resolveClean()).digest);
+});
 
 describe("the code digest of a user's stage", () => {
   test.each([
