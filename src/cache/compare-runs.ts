@@ -207,7 +207,7 @@ function outcomeChange(stage: string, old?: StageRecord, now?: StageRecord): rea
   ];
 }
 
-export function compareMetrics(stage: string, old?: StageRecord, now?: StageRecord): readonly MetricChange[] {
+export function compareMetrics(stage: string, old?: WithMetrics, now?: WithMetrics): readonly MetricChange[] {
   const names = [...new Set([...Object.keys(old?.metrics ?? {}), ...Object.keys(now?.metrics ?? {})])];
   return names.map((name) => {
     const before = old?.metrics[name];
@@ -221,6 +221,8 @@ export function compareMetrics(stage: string, old?: StageRecord, now?: StageReco
     };
   });
 }
+
+type WithMetrics = Pick<StageRecord, "metrics">;
 
 const lasted = ({ outcome }: StageRecord): boolean =>
   outcome === "ran" || outcome === "restored" || outcome === "fresh";

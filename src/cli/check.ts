@@ -16,16 +16,24 @@ export interface CheckOptions extends PipelineOptions {
   readonly frozen: boolean;
   /** A signed statement that must be of the lock; frozen then. */
   readonly attestation?: string;
+  /** `20%`: which share of what is locked is to be made again and compared; frozen then. */
+  readonly rebuild?: string;
+  readonly seed?: string;
 }
 
 export async function checkCommand(app: App, words: readonly string[], options: CheckOptions): Promise<ExitCode> {
   const files = words.length === 0 ? pipelineFiles(app) : words.map((word) => named(app, word));
   if (files.length === 0)
     throw new UsageError("there is no pipeline here", "name a pipeline file, or start one with: pipe init");
-  if (options.frozen || options.attestation !== undefined) {
+  const { rebuild: share, seed, ...rest } = options;
+  if (options.frozen || options.attestation !== undefined || share !== undefined) {
     const { checkFrozen } = await import("./check-frozen.ts");
-    return checkFrozen(app, [...new Set(files)], options, words.length > 0);
+    const { readSample } = await import("./random-sample.ts");
+    const rebuild = readSample(app, "--rebuild", share, seed);
+    const frozen = { ...rest, ...(rebuild === undefined ? {} : { rebuild }) };
+    return checkFrozen(app, [...new Set(files)], frozen, words.length > 0);
   }
+  if (seed !== undefined) throw new UsageError("--seed chooses what is rebuilt", "as in: --rebuild 20% --seed 7");
   const placed = new Map<string, PlacedDiagnostic>();
   let unwaived = 0;
   for (const file of new Set(files)) {

@@ -84,6 +84,11 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
     .usage("[options] [pipeline...]")
     .option("--frozen", "also whether every lock still follows from the files here; needs no data and no engine")
     .option("--attestation <file>", "as --frozen; also whether this signed statement is of the lock, by a trusted key")
+    .option(
+      "--rebuild <share>",
+      "as --frozen; also make so many of the stages again, drawn at random, and compare: 20%",
+    )
+    .option("--seed <n>", "draw what is rebuilt from this seed (default: another one each time, which is printed)")
     .option("--json", "print one JSON array of diagnostics, with lines and columns")
     .addHelpText(
       "after",
@@ -92,6 +97,7 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
         "pipe check resnet34 --profile quick",
         "pipe check pipelines/resnet34.yaml --json",
         "pipe check --frozen                       in CI",
+        "pipe check resnet34 --attestation pipelines/resnet34.attestation.json --rebuild 20%",
       ]),
     )
     .action(async (words: string[], options) => {
@@ -101,6 +107,8 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
           ...defaults(options),
           frozen: flag(options.frozen),
           ...(options.attestation === undefined ? {} : { attestation: options.attestation }),
+          ...(options.rebuild === undefined ? {} : { rebuild: options.rebuild }),
+          ...(options.seed === undefined ? {} : { seed: options.seed }),
         }),
       );
     });
@@ -280,6 +288,47 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       const { metricsDiffCommand } = await import("./metrics.ts");
       const given = { ...metrics.opts(), ...options };
       done(await metricsDiffCommand(app, words, { ...defaults(given), format: formatOf(given) }));
+    });
+
+  pipelineCommand(
+    program,
+    "report",
+    "write the report of a run anew; with --md what changed and why, for a pull request",
+  )
+    .usage("[options] [pipeline...]")
+    .option("--md", "print Markdown: what changed and why, metrics and charts before and after")
+    .option("--run <run>", "of this run (default: the last one; with --md, what is locked where no run is kept here)")
+    .option(
+      "--against <what>",
+      "compare with a run, a lock file or the locks in a folder (default: the pipeline's lock)",
+    )
+    .option(
+      "-o, --out <folder>",
+      "write report.md and the pictures of charts here (default: print it, without pictures)",
+    )
+    .option("--pictures <url>", "where the pictures will be: what links to them begin with")
+    .addHelpText(
+      "after",
+      examples([
+        "pipe report resnet34                      the page that the last run wrote, once more",
+        "pipe report resnet34 --md --against baseline",
+        "pipe report --md --against ../main        in CI: every pipeline, beside a checkout of the other branch",
+        "pipe report resnet34 --md --against last~1 --out report",
+      ]),
+    )
+    .action(async (words: string[], options) => {
+      const { reportCommand } = await import("./report.ts");
+      const { md, run, against, out, pictures } = options;
+      done(
+        await reportCommand(app, words, {
+          ...defaults(options),
+          markdown: flag(md),
+          ...(run === undefined ? {} : { run }),
+          ...(against === undefined ? {} : { against }),
+          ...(out === undefined ? {} : { out }),
+          ...(pictures === undefined ? {} : { pictures }),
+        }),
+      );
     });
 
   pipelineCommand(program, "export", "write a stage's model for PyTorch or the browser")

@@ -24,6 +24,8 @@ export interface VerifyStageRequest extends Omit<RecordedStageRequest, "trace"> 
   readonly signal: AbortSignal;
   readonly killSignal: AbortSignal;
   readonly onMessage: (message: WorkerNews) => void;
+  /** Where the second execution writes, for a caller who wants what came out. Left out: a folder that is gone afterwards. */
+  readonly overlay?: OverlayStore;
 }
 
 export interface VerifiedResult {
@@ -47,11 +49,11 @@ export async function verifyStage(workspace: Workspace, request: VerifyStageRequ
   }
   const here = recorded.key.platformClass;
   const trace = request.traces.find(({ platformClass }) => platformClass === here) ?? newest;
-  const overlay = createOverlayStore(workspace);
+  const overlay = request.overlay ?? createOverlayStore(workspace);
   try {
     return { trace, ...(await replay(workspace, request, { recorded, trace, overlay })) };
   } finally {
-    overlay.remove();
+    if (request.overlay === undefined) overlay.remove();
   }
 }
 
