@@ -186,6 +186,9 @@ function findUnmarked(
     ...[...survey.traces]
       .filter(([fingerprint]) => !fingerprints.has(fingerprint))
       .map(([fingerprint, { sizeBytes }]) => garbage("traces", layout.traces(fingerprint), sizeBytes)),
+    ...[...survey.traces]
+      .filter(([fingerprint]) => fingerprints.has(fingerprint))
+      .flatMap(([, { repeated }]) => repeated.map(({ path, sizeBytes }) => garbage("traces", path, sizeBytes))),
     ...survey.runs
       .filter(({ id }) => !kept.has(id))
       .map(({ id, sizeBytes }) => garbage("runs", layout.run(id), sizeBytes)),

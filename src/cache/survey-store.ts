@@ -5,6 +5,7 @@
 import { basename, join } from "node:path";
 import type { StageFinished } from "../events.ts";
 import { type Listing, parseListing } from "../identity/listing.ts";
+import { canonicalJson } from "../json.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 import type { StageRecord } from "../record.ts";
 import { REFERENCES_FILE } from "./artifact-store.ts";
@@ -46,6 +47,8 @@ export interface SurveyedTraces {
   readonly digests: readonly string[];
   readonly checkpointBases: readonly string[];
   readonly sizeBytes: number;
+  /** Those of which a newer one, of the same class of machines, has the very result: forced runs add them up. */
+  readonly repeated: readonly { readonly path: string; readonly sizeBytes: number }[];
 }
 
 export interface StoreSurvey {
@@ -120,10 +123,15 @@ export function surveyStore({ files, layout, runs }: SurveyedStore): StoreSurvey
     lastRuns: new Set(lasts.flatMap(({ runId }) => (typeof runId === "string" ? [runId] : []))),
     traces: new Map(
       shards("traces").map((folder) => {
-        const traces = files.list(folder).flatMap((name) => readTrace(join(folder, name)) ?? []);
+        const found = files.list(folder).flatMap((name) => {
+          const trace = readTrace(join(folder, name));
+          return trace === undefined ? [] : [{ path: join(folder, name), trace }];
+        });
+        const traces = found.map(({ trace }) => trace);
         return [
           basename(folder),
           {
+            repeated: findRepeated(found).map((path) => ({ path, sizeBytes: measure(files, path) })),
             digests: traces.flatMap(({ outputs }) => outputDigests(outputs)),
             checkpointBases: traces.flatMap(({ checkpointBase }) => checkpointBase ?? []),
             sizeBytes: measure(files, folder),
@@ -149,6 +157,19 @@ export function surveyStore({ files, layout, runs }: SurveyedStore): StoreSurvey
     objects: new Map(shards("objects").map((path) => [basename(path), files.stat(path)?.sizeBytes ?? 0])),
     reach,
   };
+}
+
+function findRepeated(found: readonly { readonly path: string; readonly trace: Trace }[]): readonly string[] {
+  const resultOf = ({ platformClass, outputs }: Trace) =>
+    canonicalJson([
+      platformClass,
+      Object.fromEntries(Object.entries(outputs).map(([name, { digest }]) => [name, digest])),
+    ]);
+  const newest = new Map<string, string>();
+  for (const { path, trace } of found.toSorted((a, b) => (a.trace.madeAt < b.trace.madeAt ? -1 : 1)))
+    newest.set(resultOf(trace), path);
+  const kept = new Set(newest.values());
+  return found.map(({ path }) => path).filter((path) => !kept.has(path));
 }
 
 /** Bytes of a file, or of all files in a folder. Links are not followed. */

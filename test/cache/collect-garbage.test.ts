@@ -58,6 +58,15 @@ test("what only a removed record referred to goes, and what is kept is whole", a
   expect(await puppets.plan(stages("1"), workspace)).toEqual({ a: "run", b: "pending" });
 });
 
+test("of forced runs that gave the same result again the newest trace stays, and what is kept is whole", async () => {
+  await runKept("1", "01");
+  for (let again = 0; again < 3; again++) await puppets.run(stages("1"), { workspace, force: ["a"] });
+  expect(counts()).toEqual({ traces: 3 });
+  removeGarbage(workspace.files, find().garbage);
+  expect(counts()).toEqual({});
+  expect(await puppets.plan(stages("1"), workspace)).toEqual({ a: "fresh", b: "fresh" });
+});
+
 test("limits let old runs go: with both, only what is older and beyond the last ones; a pin holds", async () => {
   const first = await runKept("1", "01");
   await runKept("2", "20");
