@@ -14,7 +14,7 @@ import type { EngineSetting } from "./language/pipeline.ts";
 import { type EngineEntry, listEngines, resolveEngine, webgpuBuild } from "./ml/engine/catalogue.ts";
 import type { EngineName } from "./ml/engine/engine.ts";
 import { engineRoot, findInstalled, readRefusal } from "./ml/engine/engine-folder.ts";
-import { nativeEnvironment } from "./ml/engine/native/binding.ts";
+import { nativeEnvironment, nativeNumerics } from "./ml/engine/native/binding.ts";
 import { type UnsupportedSetting, unsupportedSetting } from "./ml/engine/unsupported-setting.ts";
 import { webgpuEnvironment } from "./ml/engine/webgpu/vulkan-drivers.ts";
 
@@ -84,6 +84,7 @@ export function createEngineTools({ dist }: EngineToolsOptions): EngineTools {
         threads,
         precision,
         convolution,
+        ...(native && { numerics: nativeNumerics() }),
         environment: native ? nativeEnvironment(threads) : webgpu ? webgpuEnvironment() : {},
       };
     },

@@ -41,7 +41,7 @@ function lockedEngine(
   const here = resolve({ ...setting, name: name ?? "auto" });
   if (name === undefined || lockedName !== name) {
     if (!("problem" in here)) return here;
-    return name === undefined ? undefined : stand(setting, name, numerics.version ?? "");
+    return name === undefined ? undefined : stand(setting, name, numerics);
   }
   // wasm and cpu come with the package, so another version is another package: that the repository has made.
   if (PACKAGED.includes(name) && !("problem" in here)) {
@@ -49,15 +49,17 @@ function lockedEngine(
     return here;
   }
   const version = numerics.version ?? "";
-  if ("problem" in here && here.setting !== undefined) return stand(setting, name, version);
+  if ("problem" in here && here.setting !== undefined) return stand(setting, name, numerics);
   if ("problem" in here) notes.add(`locked on ${name} ${version}, which is not installed here`);
   else if (here.version !== version) notes.add(`locked on ${name} ${version}; here it is ${here.version}`);
   else noteOther(setting, here, resolve, notes);
-  return stand(setting, name, version);
+  return stand(setting, name, numerics);
 }
 
 const ENGINES = ["native", "webgpu", "wasm", "cpu"] as const;
 const PACKAGED: readonly string[] = ["wasm", "cpu"];
+/** What every engine has, and the pipeline or the machine says. */
+const SETTINGS: readonly string[] = ["engine", "version", "threads", "precision", "convolution"];
 
 /** What `auto` would be here. */
 function noteOther(
@@ -72,13 +74,18 @@ function noteOther(
     notes.add(`locked on ${locked.name} ${locked.version}; here auto is ${here.name} ${here.version}`);
 }
 
-/** An engine that only enters keys. */
+/**
+ * An engine that only enters keys. What it is told beside the pipeline's settings is as it was locked: that is said by its
+ * code, which counts as code.
+ */
 function stand(
   { threads, precision, convolution }: EngineSetting,
   name: ResolvedEngine["name"],
-  version: string,
+  locked: Readonly<Record<string, string>>,
 ): ResolvedEngine {
-  return { name, version, folder: "", build: "", threads, precision, convolution, environment: {} };
+  const { version = "" } = locked;
+  const numerics = Object.fromEntries(Object.entries(locked).filter(([member]) => !SETTINGS.includes(member)));
+  return { name, version, folder: "", build: "", threads, precision, convolution, numerics, environment: {} };
 }
 
 function resolveOnce(port: Pick<EnginePort, "resolve">): EnginePort["resolve"] {

@@ -13,6 +13,8 @@ export interface ResolvedEngine {
   readonly threads: number;
   readonly precision: EngineSetting["precision"];
   readonly convolution: EngineSetting["convolution"];
+  /** What else moves bits and is always the same: it enters keys. */
+  readonly numerics?: Readonly<Record<string, string>>;
   /** What the process that loads it must have in its environment from the start. */
   readonly environment: Readonly<Record<string, string>>;
 }

@@ -63,6 +63,7 @@ export function makeStageKey(
             threads: engine.threads,
             precision: engine.precision,
             convolution: engine.convolution,
+            ...engine.numerics,
           },
         }),
   };

@@ -47,6 +47,9 @@ export interface NumericsKey {
   readonly threads: number;
   readonly precision: string;
   readonly convolution: string;
+  /** Of the native engine: whether TensorFlow was told to convolve by oneDNN, and to add up in one order. */
+  readonly oneDnn?: string;
+  readonly deterministicOps?: string;
 }
 
 /** Kept beside the manifest, outside the fingerprint, so that `why` can name the file that changed. */

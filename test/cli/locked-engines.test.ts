@@ -24,14 +24,19 @@ function find(
   locked: readonly [string, string],
 ) {
   const engine: EngineSetting = { name, threads: 4, precision: "float32", convolution: "auto" };
-  const numerics = { engine: locked[0], version: locked[1], threads: "2", precision: "float32", convolution: "auto" };
+  const own = { engine: locked[0], version: locked[1], threads: "2", precision: "float32", convolution: "auto" };
+  const numerics = locked[0] === "native" ? { ...own, oneDnn: "on" } : own;
   const { engines, notes } = findLockedEngines(
     machine(versions),
     { stages: [{ name: "train", engine }] } as unknown as Pipeline,
     { profiles: [], stages: { train: { key: { numerics } } } } as unknown as LockedResults,
   );
   const found = engines.get("train");
-  return { engine: found && `${found.name} ${found.version} ${found.threads}`, notes };
+  return {
+    engine: found && `${found.name} ${found.version} ${found.threads}`,
+    ...(found?.numerics !== undefined && Object.keys(found.numerics).length > 0 && { told: found.numerics }),
+    notes,
+  };
 }
 
 const WASM = { wasm: "4.22.0" };
@@ -40,6 +45,7 @@ const NATIVE = { native: "TensorFlow 2.18.1", ...WASM };
 test("where no engine is installed, auto is what is locked, with the pipeline's own settings, and a note", () => {
   expect(find("auto", WASM, ["native", "TensorFlow 2.18.1"])).toEqual({
     engine: "native TensorFlow 2.18.1 4",
+    told: { oneDnn: "on" },
     notes: ["locked on native TensorFlow 2.18.1, which is not installed here"],
   });
 });
@@ -47,6 +53,7 @@ test("where no engine is installed, auto is what is locked, with the pipeline's 
 test("another version of the machine's library is a note", () => {
   expect(find("native", NATIVE, ["native", "TensorFlow 2.15.0"])).toEqual({
     engine: "native TensorFlow 2.15.0 4",
+    told: { oneDnn: "on" },
     notes: ["locked on native TensorFlow 2.15.0; here it is TensorFlow 2.18.1"],
   });
 });

@@ -1,7 +1,8 @@
 /** Stops of every kind: afterwards the next run goes on, and ends in the same bits as one that was never stopped. */
-import { readdirSync, readFileSync, realpathSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunEvent } from "../../src/events.ts";
+import { workersOf } from "./killed-training.ts";
 import type { Project, RunResult } from "./project.ts";
 import { createTinyProject, stagesThat } from "./tiny-pipeline.ts";
 
@@ -26,18 +27,6 @@ const epochsTrained = (result: RunResult) =>
     )
     .map(Number);
 const modelDigest = (result: RunResult) => result.stage("train").outputs.model!.digest;
-
-/** Processes that run a stage in the project's folder. */
-function workersOf({ folder }: Project): readonly string[] {
-  return readdirSync("/proc").filter((pid) => {
-    try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-      return /worker\.js/.test(command) && realpathSync(`/proc/${pid}/cwd`) === realpathSync(folder);
-    } catch {
-      return false; // not a process, or gone meanwhile
-    }
-  });
-}
 
 async function uninterrupted(): Promise<RunResult> {
   const result = await project.run([...RUN, "--artifacts", "straight"]);

@@ -33,6 +33,7 @@ const engine: ResolvedEngine = {
   threads: 2,
   precision: "float32",
   convolution: "auto",
+  numerics: { oneDnn: "on" },
   environment: {},
 };
 const keyOn = (changes: Partial<ResolvedEngine>) =>
@@ -47,6 +48,7 @@ test.each([
   ["precision", { precision: "bfloat16" }, "float32", "bfloat16"],
   ["convolution", { convolution: "direct" }, "auto", "direct"],
   ["threads", { threads: 1 }, "2", "1"],
+  ["oneDnn", { numerics: { oneDnn: "off" } }, "on", "off"],
 ] as const)("another %s is another key, and differs in nothing else", (name, changes, before, after) => {
   const [old, now] = [keyOn({}), keyOn(changes)];
   expect(now.fingerprint).not.toBe(old.fingerprint);

@@ -37,11 +37,34 @@ export interface NativeBinding {
 /** The packages that carry the addon, in the order in which an engine folder is searched. */
 export const NATIVE_PACKAGES = ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu"] as const;
 
-/** The environment that a process needs which will load the native engine with so many threads. */
-export function nativeEnvironment(threads: number): Record<string, string> {
+/**
+ * What of TensorFlow's settings moves bits, besides its threads, as keys name it and as the library reads it. Unasked,
+ * TensorFlow takes oneDNN's convolutions on some processors and its own on others (they round differently), and on a GPU
+ * ways that add up in any order.
+ */
+const NUMERICS = [
+  { name: "oneDnn", variable: "TF_ENABLE_ONEDNN_OPTS" },
+  { name: "deterministicOps", variable: "TF_DETERMINISTIC_OPS" },
+] as const;
+
+/** What enters the key of whatever is computed here. All of it is on, and nobody can choose otherwise. */
+export function nativeNumerics(): Readonly<Record<string, string>> {
+  return Object.fromEntries(NUMERICS.map(({ name }) => [name, "on"]));
+}
+
+/** What a process must have in its environment, or the library computes other bits. */
+function requiredEnvironment(threads: number): Record<string, string> {
   return {
     TF_NUM_INTRAOP_THREADS: String(threads),
     TF_NUM_INTEROP_THREADS: String(threads),
+    ...Object.fromEntries(NUMERICS.map(({ variable }) => [variable, "1"])),
+  };
+}
+
+/** The environment that a process needs which will load the native engine with so many threads. */
+export function nativeEnvironment(threads: number): Record<string, string> {
+  return {
+    ...requiredEnvironment(threads),
     TF_CPP_MIN_LOG_LEVEL: "2",
     // Memory in large pages where the system gives them (glibc 2.35): a step touches gigabytes of new memory.
     GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
@@ -62,16 +85,16 @@ export function findAddon(folder: string): string | undefined {
   return undefined;
 }
 
-/** Throws when the folder holds no addon, or when this process was not started for `threads` threads. */
+/** Throws when the folder holds no addon, or when this process was not started with `nativeEnvironment(threads)`. */
 export function loadBinding(folder: string, threads: number): NativeBinding {
   const addon = findAddon(folder);
   if (addon === undefined) {
     throw new Error(`no native engine in ${folder}: run \`npx pipe engine install\``);
   }
-  for (const name of ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"]) {
-    if (process.env[name] !== String(threads)) {
+  for (const [name, value] of Object.entries(requiredEnvironment(threads))) {
+    if (process.env[name] !== value) {
       throw new Error(
-        `the native engine needs ${name}=${threads} in the environment its process starts with, and it is ` +
+        `the native engine needs ${name}=${value} in the environment its process starts with, and it is ` +
           `${process.env[name] === undefined ? "not set" : `"${process.env[name]}"`}: TensorFlow reads it only once`,
       );
     }

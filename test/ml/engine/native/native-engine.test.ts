@@ -19,13 +19,29 @@ test("a folder without an engine is refused with the command that makes one", as
   );
 });
 
-test("a process that was not started for its thread count is refused before TensorFlow is loaded", async () => {
+function addonFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "tfpipe-native-"));
   const library = join(folder, "node_modules/@tensorflow/tfjs-node/lib/napi-v8");
   mkdirSync(library, { recursive: true });
   writeFileSync(join(library, "tfjs_binding.node"), "not an addon");
+  return folder;
+}
+
+test("a process that was not started for its thread count is refused before TensorFlow is loaded", async () => {
+  const folder = addonFolder();
   await expect(createEngine({ threads: 77, precision: "float32", folder })).rejects.toThrow(
     /needs TF_NUM_INTRAOP_THREADS=77 in the environment its process starts with/,
+  );
+  rmSync(folder, { recursive: true });
+});
+
+test("so is one that was not told what makes the bits", async () => {
+  const folder = addonFolder();
+  delete process.env.TF_DETERMINISTIC_OPS;
+  const { TF_DETERMINISTIC_OPS: _, ...others } = nativeEnvironment(77);
+  Object.assign(process.env, others);
+  await expect(createEngine({ threads: 77, precision: "float32", folder })).rejects.toThrow(
+    /needs TF_DETERMINISTIC_OPS=1 in the environment its process starts with, and it is not set/,
   );
   rmSync(folder, { recursive: true });
 });
