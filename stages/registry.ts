@@ -17,13 +17,14 @@ import { normalize } from "./normalize.ts";
 import { plot } from "./plot.ts";
 import { split } from "./split.ts";
 import { train } from "./train.ts";
+import { trainOutlook } from "./train-outlook.ts";
 
 const stageTypes: readonly { readonly definition: unknown; readonly schema: unknown }[] = [
   { definition: fetch, schema: fetchSchema },
   { definition: split, schema: splitSchema },
   { definition: normalize, schema: normalizeSchema },
   { definition: buildModel, schema: buildModelSchema },
-  { definition: train, schema: trainSchema },
+  { definition: { ...train, ...trainOutlook }, schema: trainSchema },
   { definition: evaluate, schema: evaluateSchema },
   { definition: plot, schema: plotSchema },
 ];

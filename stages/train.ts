@@ -6,14 +6,11 @@ import {
   asStageFailure,
   type CheckContext,
   defineStage,
-  type Foresight,
-  type ForesightContext,
   type Progress,
   StageFailure,
   type StageProblem,
 } from "../src/contract.ts";
 import type { Engine } from "../src/ml/engine/engine.ts";
-import type { ArchitectureSpec } from "../src/ml/models/architecture.ts";
 import { stepsPerEpoch } from "../src/ml/optim/optimizer-step.ts";
 import { oneCycleProblem } from "../src/ml/schedule/one-cycle.ts";
 import type { EpochRecord, History } from "../src/ml/train/history.ts";
@@ -45,8 +42,6 @@ export const train = defineStage<TrainParams, Engine>({
   assets: { loader: "../src/ml/data/loader-worker.ts" },
   check: checkTrain,
   describe: ({ inputs }) => ({ model: inputs.model ?? {}, history: {} }),
-  estimate: estimateTraining,
-  foresee: foreseeTrainStage,
 
   async run(ctx) {
     const { readModelFiles, writeModelFiles } = await import("../src/ml/checkpoint/model-files.ts");
@@ -243,38 +238,6 @@ function noBatch(count: number, batchSize: number): { readonly message: string; 
   };
 }
 
-/** A step takes three forward passes' operations, an accuracy pass one; a multiplication and an addition are two. */
-async function estimateTraining({ params, inputs }: CheckContext<TrainParams>): Promise<number | undefined> {
-  const { spec } = inputs.model ?? {};
-  const { count, height, width } = inputs.train ?? {};
-  if (typeof spec !== "object" || typeof count !== "number" || typeof height !== "number" || typeof width !== "number")
-    return undefined;
-  const { describeModel } = await import("../src/ml/models/describe-model.ts");
-  const { layerTable } = await import("../src/ml/nn/layer-table.ts");
-  // The spec is what build-model's own describe gave.
-  const rows = layerTable(describeModel(spec as unknown as ArchitectureSpec), height, width);
-  const perImage = 2 * rows.reduce((sum, { macs }) => sum + macs, 0);
-  const validCount = typeof inputs.valid?.count === "number" ? inputs.valid.count : 0;
-  const passes = 3 * count + (params.trainAccuracy === "eval" ? count : 0) + validCount;
-  return params.epochs * passes * perImage;
-}
-
-/** Undefined where the run itself will say what is wrong. */
-async function foreseeTrainStage({
-  params,
-  inputs,
-  checkpoints,
-}: ForesightContext<TrainParams>): Promise<Foresight | undefined> {
-  const { countImages } = await import("../src/ml/data/count-images.ts");
-  const { foreseeTraining } = await import("../src/ml/train/foresee-training.ts");
-  const count = countImages(inputs.train!);
-  if (count === undefined) return undefined;
-  const { batchSize, dropLast } = params;
-  const batchesPerEpoch = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
-  if (batchesPerEpoch === 0 || stepProblem(params, batchesPerEpoch) !== undefined) return undefined;
-  return foreseeTraining({ settings: params, batchesPerEpoch, checkpoints });
-}
-
 function progressOf({ epoch, epochs, step, stepsPerEpoch, loss, accuracy, speed }: StepFigures): Progress {
   return {
     phase: `epoch ${epoch}/${epochs}`,
@@ -302,13 +265,22 @@ function metricsOf({ epochs, bestEpoch }: History, select: TrainParams["select"]
   return [...metrics, ["epochs", epochs.length], ["bestEpoch", bestEpoch]];
 }
 
-/** What this execution reached; nothing about speed where it had nothing left to train. */
+/** What this execution did and reached; nothing about speed where it had nothing left to train. */
 function measurementsOf({
   elapsedMs,
   imagesPerSecond,
   secondsPerEpoch,
   waitingShare,
+  checkpointShare,
+  epochs,
 }: TrainingSpeed): [string, number][] {
-  const named = { elapsedSeconds: elapsedMs / 1000, imagesPerSecond, secondsPerEpoch, waitingShare };
+  const named = {
+    elapsedSeconds: elapsedMs / 1000,
+    epochsTrained: epochs,
+    imagesPerSecond,
+    secondsPerEpoch,
+    waitingShare,
+    checkpointShare,
+  };
   return Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined);
 }

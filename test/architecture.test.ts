@@ -159,8 +159,9 @@ describe("stages", () => {
   const types = [...registry.keys()].sort();
 
   test("stage file, registry line and schema are one to one", () => {
+    // What is only told of a stage beforehand stands beside it, so that it is no part of its code.
     const stageFiles = readdirSync(join(root, "stages")).filter(
-      (name) => name.endsWith(".ts") && name !== "registry.ts",
+      (name) => name.endsWith(".ts") && name !== "registry.ts" && !name.endsWith("-outlook.ts"),
     );
     expect(stageFiles.map((name) => name.replace(/\.ts$/, "")).sort()).toEqual(types);
     const schemas = readdirSync(join(root, "schemas")).filter((name) => !/^(pipeline|run|key|lock)\./.test(name));

@@ -58,8 +58,7 @@ const TABLE: readonly (readonly [stages: string, files: string])[] = [
     `stages/train.ts src/platform/memory-limit.ts src/ml/checkpoint/{history-file,training-checkpoint}.ts
      src/ml/optim/{gradient-sink,optimizer-step,optimizer,weight-average}.ts
      src/ml/schedule/{epoch-rates,exact-cosine,one-cycle,plateau,recurrent-rates}.ts
-     src/ml/data/count-images.ts
-     src/ml/train/{epoch-chain,foresee-training,history,keep-checkpoints,mixup,out-of-memory,resume-point}.ts
+     src/ml/train/{epoch-chain,history,keep-checkpoints,mixup,out-of-memory,resume-point}.ts
      src/ml/train/{soft-targets,train-model,training-diverged}.ts
      src/ml/train/{training-lines,training-memory,training-session,training-speed,training-state}.ts`,
   ],
@@ -219,6 +218,19 @@ describe("keys move with what is really used", () => {
       "src/ml/data/loader-worker.ts",
       (text: string) => `${text}\n${markOf("x")};\n`,
       "train evaluate",
+    ],
+    [
+      "what a plan says of a training",
+      "src/ml/train/foresee-training.ts",
+      (text: string) => text.replace("trains none", "has them all"),
+      "",
+    ],
+    ["how long one is expected to take", "stages/train-outlook.ts", inFunction("estimateTraining"), ""],
+    [
+      "what TensorFlow is told",
+      "src/ml/engine/native/binding.ts",
+      (text: string) => text.replace("TF_DETERMINISTIC_OPS", "TF_OTHER"),
+      "on native",
     ],
     ["the program around the stages", "src/execute/executor.ts", (text: string) => `${text}\n${markOf("x")};\n`, ""],
     ["the font's licence", "assets/fonts/Inter-LICENSE.txt", (text: string) => `${text}.`, ""],

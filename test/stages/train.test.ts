@@ -59,7 +59,14 @@ describe("train", () => {
       ["bestEpoch", "epochs", "trainAccuracy", "trainLoss", "validAccuracy", "validLoss"].sort(),
     );
     expect(Object.keys(straight.measurements).sort()).toEqual(
-      ["elapsedSeconds", "imagesPerSecond", "secondsPerEpoch", "waitingShare"].sort(),
+      [
+        "checkpointShare",
+        "elapsedSeconds",
+        "epochsTrained",
+        "imagesPerSecond",
+        "secondsPerEpoch",
+        "waitingShare",
+      ].sort(),
     );
     expect(straight.progress.map(({ phase, done }) => `${phase}: ${done}`)).toEqual([
       "epoch 1/2: 1",

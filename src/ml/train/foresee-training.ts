@@ -1,5 +1,5 @@
 /** What a training would go on from, told before it runs, by the search that it will make itself. */
-import type { Foresight } from "../../contract.ts";
+import type { JsonValue } from "../../json.ts";
 import { stepsPerEpoch } from "../optim/optimizer-step.ts";
 import { epochChain } from "./epoch-chain.ts";
 import { earlyStopEpoch } from "./history.ts";
@@ -16,11 +16,11 @@ export interface ForeseenTraining {
 }
 
 /** `text` is a clause: `resumes after epoch 10: trains 5 of 15`; `makes` are the links that are left to train. */
-export async function foreseeTraining({
-  settings,
-  batchesPerEpoch,
-  checkpoints,
-}: ForeseenTraining): Promise<Foresight> {
+export async function foreseeTraining({ settings, batchesPerEpoch, checkpoints }: ForeseenTraining): Promise<{
+  readonly text: string;
+  readonly found: boolean;
+  readonly makes?: readonly JsonValue[];
+}> {
   const { epochs, accumulateSteps, schedule, optimizer, earlyStop, select } = settings;
   const length = { epochs, stepsPerEpoch: stepsPerEpoch(batchesPerEpoch, accumulateSteps) };
   const chain = epochChain(schedule, optimizer.learningRate, length);

@@ -95,15 +95,18 @@ export class TrainingSession {
     state.epoch++;
     state.nextBatch = 0;
     state.correct = 0;
-    const states = await this.#modelStates();
-    requireFinite(states.model, record);
-    await this.#save(this.#chain.link(record.epoch), states, { passing: false });
-    if (this.#savedWithin) await this.#training.checkpoints.drop(this.#chain.within(record.epoch));
-    this.#savedWithin = false;
-    await this.#releaseOlder(record);
+    const model = await this.stopwatch.checkpoint(async () => {
+      const states = await this.#modelStates();
+      requireFinite(states.model, record);
+      await this.#save(this.#chain.link(record.epoch), states, { passing: false });
+      if (this.#savedWithin) await this.#training.checkpoints.drop(this.#chain.within(record.epoch));
+      this.#savedWithin = false;
+      await this.#releaseOlder(record);
+      return states.average ?? states.model;
+    });
     this.stopwatch.epochDone();
     log?.(epochLine(record, settings.epochs, this.stopwatch.speed().elapsedMs));
-    return { record, model: states.average ?? states.model };
+    return { record, model };
   }
 
   /** Of the epoch's step that is under way, or was the last one. */
@@ -265,9 +268,11 @@ export class TrainingSession {
     const { checkpointMinutes = 0 } = settings;
     if (checkpointMinutes === 0 || now() - this.#savedMs < checkpointMinutes * MINUTE_MS) return;
     if (this.#wholeStep() === undefined) return;
-    const states = await this.#modelStates();
-    // Whether the training has an error, and which, must not depend on the clock: the next steps will tell.
-    if (firstNonFinite(states.model) === undefined) await this.#saveWithin(states);
+    await this.stopwatch.checkpoint(async () => {
+      const states = await this.#modelStates();
+      // Whether the training has an error, and which, must not depend on the clock: the next steps will tell.
+      if (firstNonFinite(states.model) === undefined) await this.#saveWithin(states);
+    });
   }
 
   /** The optimiser step (from 1, of its epoch) that ended with the last minibatch; undefined within one. */

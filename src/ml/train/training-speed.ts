@@ -6,12 +6,16 @@ export interface TrainingSpeed {
   readonly elapsedMs: number;
   /** Over optimiser steps alone, without evaluations and checkpoints. */
   readonly imagesPerSecond: number | undefined;
+  /** Epochs that came to their end. */
+  readonly epochs: number;
   /** Over whole epochs, with everything in them. */
   readonly secondsPerEpoch: number | undefined;
   /** Of the time of the steps, the part in which no batch was ready. */
   readonly waitingShare: number | undefined;
   /** That part, as time. */
   readonly waitedMs: number;
+  /** Of all the time, the part in which the training stood still for a checkpoint: copied, written, and taken into the store. */
+  readonly checkpointShare: number | undefined;
   /** Until the last epoch's end, at the pace so far. */
   readonly etaMs: number | undefined;
 }
@@ -31,6 +35,7 @@ export class Stopwatch {
   #epochStart = 0;
   #epochs = 0;
   #epochMs = 0;
+  #checkpointMs = 0;
 
   /** `totalSteps` are left to do. */
   constructor(now: () => number, loader: Loader, totalSteps: number) {
@@ -60,6 +65,16 @@ export class Stopwatch {
     this.#inSteps = false;
   }
 
+  /** What `save` takes is a checkpoint's time, and no step's. */
+  async checkpoint<T>(save: () => Promise<T>): Promise<T> {
+    const start = this.#now();
+    const saved = await save();
+    const tookMs = this.#now() - start;
+    this.#checkpointMs += tookMs;
+    this.#mark += tookMs;
+    return saved;
+  }
+
   epochDone(): void {
     this.#epochMs += this.#now() - this.#epochStart;
     this.#epochs++;
@@ -76,7 +91,9 @@ export class Stopwatch {
       secondsPerEpoch: this.#epochs > 0 ? this.#epochMs / this.#epochs / 1000 : undefined,
       waitingShare: stepMs > 0 ? Math.min(1, waitedMs / stepMs) : undefined,
       waitedMs,
+      checkpointShare: elapsedMs > 0 && this.#steps > 0 ? this.#checkpointMs / elapsedMs : undefined,
       etaMs: this.#steps > 0 ? (elapsedMs / this.#steps) * (this.#totalSteps - this.#steps) : undefined,
+      epochs: this.#epochs,
     };
   }
 }

@@ -49,6 +49,20 @@ describe("the speed of a training", () => {
     expect(stopwatch.speed().elapsedMs).toBe(2100);
   });
 
+  it("takes the time of checkpoints from no step, and says their part of all", async () => {
+    const { stopwatch, step, pass } = bench();
+    expect(stopwatch.speed().checkpointShare).toBeUndefined();
+    stopwatch.startEpoch();
+    step(300, 0);
+    // Within the epoch, while the next step waits.
+    expect(await stopwatch.checkpoint(async () => pass(100))).toBeUndefined();
+    step(300, 0);
+    stopwatch.stepsDone();
+    await stopwatch.checkpoint(async () => pass(300));
+    expect(stopwatch.speed()).toMatchObject({ checkpointShare: 0.4, elapsedMs: 1000 });
+    expect(stopwatch.speed().imagesPerSecond).toBeCloseTo(64 / 0.6, 6);
+  });
+
   it("says nothing of waiting where no step was done", () => {
     const { stopwatch, pass } = bench();
     pass(10, 10);
@@ -60,9 +74,11 @@ describe("advice about waiting", () => {
   const speed = (waitingShare: number | undefined, waitedMs: number): TrainingSpeed => ({
     elapsedMs: 100_000,
     imagesPerSecond: 81.6,
+    epochs: 2,
     secondsPerEpoch: 50,
     waitingShare,
     waitedMs,
+    checkpointShare: 0,
     etaMs: 0,
   });
 
