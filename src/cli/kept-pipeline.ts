@@ -12,9 +12,9 @@ import { digestBytes } from "../identity/digest.ts";
 import { readSealed, type SealedText, sealText } from "../identity/sealed-text.ts";
 import type { UserStages } from "../identity/user-stages.ts";
 import type { Pipeline } from "../language/pipeline.ts";
-import { OVERRIDES_FILE, PROFILES_FILE, sweepTexts } from "../language/pseudo-files.ts";
+import { OVERRIDES_FILE, PROFILES_FILE } from "../language/pseudo-files.ts";
 import type { PipelineSource } from "../language/source-files.ts";
-import type { SweepWords } from "../language/sweep.ts";
+import { type SweepWords, sweepTexts } from "../language/sweep-words.ts";
 import type { FileSystem } from "../platform/file-system.ts";
 
 /** What decides which pipeline a text comes to, beside the text and the world. */

@@ -1,5 +1,5 @@
 /** The options of every command that takes a pipeline. */
-import type { SweepWords } from "../language/sweep.ts";
+import type { SweepWords } from "../language/sweep-words.ts";
 
 export interface PipelineOptions {
   readonly profile: readonly string[];

@@ -8,9 +8,10 @@ import { PATH, resolvePath } from "./input-source.ts";
 import { isNull, type LocatedEntry, type LocatedMap } from "./located.ts";
 import { applyOverrides, mergeLocated, selectProfiles } from "./merge.ts";
 import { mapOf } from "./pipeline-shape.ts";
-import { OVERRIDES_FILE, PROFILES_FILE, sweepTexts, VALUE_FILES } from "./pseudo-files.ts";
+import { OVERRIDES_FILE, PROFILES_FILE, VALUE_FILES } from "./pseudo-files.ts";
 import { type PipelineSource, readSourceFiles } from "./source-files.ts";
-import { readSweep, type Sweep, type SweepWords } from "./sweep.ts";
+import { readSweep, type Sweep } from "./sweep.ts";
+import { type SweepWords, sweepTexts } from "./sweep-words.ts";
 
 export interface ParseOptions {
   readonly profiles: readonly string[];

@@ -1,5 +1,4 @@
 /** What spans call the texts that are in no file. */
-import type { SweepWords } from "./sweep.ts";
 
 /** The `file` of spans into `--param` values; its text is all of them, one a line. */
 export const OVERRIDES_FILE = "--param";
@@ -10,11 +9,3 @@ export const GRID_FILE = "--grid";
 export const RANDOM_FILE = "--random";
 /** Those that hold values of params. */
 export const VALUE_FILES: readonly string[] = [OVERRIDES_FILE, GRID_FILE, RANDOM_FILE];
-
-export function sweepTexts(words: SweepWords | undefined): readonly (readonly [file: string, text: string])[] {
-  if (words === undefined) return [];
-  return [
-    [GRID_FILE, words.grid.join("\n")],
-    [RANDOM_FILE, words.random.join("\n")],
-  ];
-}

@@ -16,17 +16,7 @@ import { type Located, type LocatedMap, toJson } from "./located.ts";
 import { type Combination, checkDistinct, type Matrix, MOST_COMBINATIONS } from "./matrix.ts";
 import { isDeclared, paramNames, parseOverride } from "./merge.ts";
 import { GRID_FILE, RANDOM_FILE } from "./pseudo-files.ts";
-
-/** As given on the command line. */
-export interface SweepWords {
-  /** `learningRate=0.1,0.01`. */
-  readonly grid: readonly string[];
-  /** `learningRate=log(1e-3..1e-1)`. */
-  readonly random: readonly string[];
-  /** How often the random ones are drawn. */
-  readonly trials: number;
-  readonly seed: number;
-}
+import type { SweepWords } from "./sweep-words.ts";
 
 /** Params by dotted name. */
 export type Sweep = Matrix;

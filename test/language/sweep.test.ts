@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the pipeline language's own notation.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { SweepWords } from "../../src/language/sweep.ts";
+import type { SweepWords } from "../../src/language/sweep-words.ts";
 import { load, loadSound, marked, paramsOf, problems } from "./load.ts";
 
 const words = (given: Partial<SweepWords>): { readonly sweep: SweepWords } => ({
