@@ -26,6 +26,15 @@ export interface PlannedStage {
   readonly engine?: EngineRecord;
   /** It is kept as it is, whatever changed. */
   readonly frozen?: true;
+  readonly nondeterminism?: Nondeterminism;
+}
+
+/** A result that is not, or is built upon one that is not, a function of its key: the ledger knows a key that gave two. */
+export interface Nondeterminism {
+  /** Those stages: the stage itself, or what it reads, link by link. */
+  readonly stages: readonly string[];
+  /** Of the stage itself: the reason for which the pipeline lets it be so. */
+  readonly waived?: string;
 }
 
 /** `ran`: executed. `failed`: executed and failed. `skipped`: something it needs failed. `interrupted`: stopped by the user. */
@@ -63,6 +72,7 @@ export interface StageRecord {
   readonly warnings: readonly string[];
   readonly engine?: EngineRecord;
   readonly failure?: FailureRecord;
+  readonly nondeterminism?: Nondeterminism;
 }
 
 export interface EngineRecord {

@@ -26,6 +26,7 @@ const ran: Required<Omit<StageRecord, "failure">> = {
   measurements: { imagesPerSecond: 31.5 },
   warnings: ["slow"],
   engine: { name: "native", version: "TensorFlow 2.18.1", threads: 2, precision: "float32", convolution: "auto" },
+  nondeterminism: { stages: ["train"], waived: "it asks the clock" },
 };
 const failed: StageRecord = {
   stage: "plot",

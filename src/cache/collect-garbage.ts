@@ -8,7 +8,7 @@
 import { basename, join } from "node:path";
 import { findUnusedCode } from "../identity/user-code.ts";
 import type { FileSystem } from "../platform/file-system.ts";
-import type { StoreLayout } from "./store-layout.ts";
+import { findForgotten } from "./ledger.ts";
 import {
   measure,
   type StoreSurvey,
@@ -25,6 +25,7 @@ export const GARBAGE_KINDS = [
   "quarantine",
   "objects",
   "traces",
+  "ledger",
   "runs",
   "code",
 ] as const;
@@ -65,7 +66,7 @@ export function findGarbage(store: SurveyedStore, limits: GarbageLimits, nowMs: 
     scratchMs = limits.olderThanMs ?? Number.POSITIVE_INFINITY,
   ) => {
     const scratch = findScratch(store, nowMs - scratchMs);
-    const garbage = [...plain, ...scratch, ...findUnmarked(store.layout, survey, dropped, isDropped)];
+    const garbage = [...plain, ...scratch, ...findUnmarked(store, survey, dropped, isDropped)];
     return { garbage, freedBytes: garbage.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
   };
   const removable = survey.runs.filter(({ id }) => !isHeld(survey, id));
@@ -108,6 +109,7 @@ const REMOVAL_ORDER: readonly GarbageKind[] = [
   "quarantine",
   "runs",
   "traces",
+  "ledger",
   "objects",
   "code",
 ];
@@ -155,7 +157,7 @@ function resumableSince(runs: readonly SurveyedRun[]): number {
 }
 
 function findUnmarked(
-  layout: StoreLayout,
+  { files, layout }: Pick<SurveyedStore, "files" | "layout">,
   survey: StoreSurvey,
   dropped: ReadonlySet<string>,
   isDropped: IsDropped,
@@ -189,6 +191,11 @@ function findUnmarked(
     ...[...survey.traces]
       .filter(([fingerprint]) => fingerprints.has(fingerprint))
       .flatMap(([, { repeated }]) => repeated.map(({ path, sizeBytes }) => garbage("traces", path, sizeBytes))),
+    ...findForgotten(
+      files,
+      layout,
+      (fingerprint) => fingerprints.has(fingerprint) && survey.traces.has(fingerprint),
+    ).map((path) => garbage("ledger", path, measure(files, path))),
     ...survey.runs
       .filter(({ id }) => !kept.has(id))
       .map(({ id, sizeBytes }) => garbage("runs", layout.run(id), sizeBytes)),

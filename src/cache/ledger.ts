@@ -33,6 +33,8 @@ export interface LedgerResult {
 }
 
 export interface Ledger {
+  /** Nearly always: then there is nothing to look up. */
+  isEmpty(): boolean;
   /** Of any class of machines. */
   find(fingerprint: string): readonly LedgerEntry[];
   /** Two traces of one fingerprint and class that have not the same outputs. Does nothing where that is known. */
@@ -55,6 +57,7 @@ export function createLedger(files: FileSystem, layout: StoreLayout): Ledger {
     return known;
   };
   return {
+    isEmpty: () => names().size === 0,
     find: (fingerprint) =>
       (names().get(fingerprint) ?? []).flatMap((name) => parseEntry(files.readText(join(folder, name)), fingerprint)),
     add(before, after, foundBy) {
@@ -76,8 +79,12 @@ export function createLedger(files: FileSystem, layout: StoreLayout): Ledger {
   };
 }
 
-/** Names in the folder of the ledger whose fingerprint has no trace any more. */
-export function findForgotten(files: FileSystem, layout: StoreLayout, isTraced: (fingerprint: string) => boolean) {
+/** Paths of entries whose fingerprint has no trace any more. */
+export function findForgotten(
+  files: FileSystem,
+  layout: StoreLayout,
+  isTraced: (fingerprint: string) => boolean,
+): readonly string[] {
   const folder = join(layout.root, "ledger");
   const forgotten = files.list(folder).filter((name) => !isTraced(name.slice(0, FINGERPRINT_LENGTH)));
   return forgotten.map((name) => join(folder, name));

@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 import type { RunEvent } from "../events.ts";
 import type { ResolvedEngine } from "../execute/engine-port.ts";
 import { pipelineFolderName } from "../execute/last-run.ts";
+import { createNondeterminismMarker } from "../execute/nondeterminism.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import { isRefusal } from "../platform/file-system.ts";
@@ -149,6 +150,7 @@ async function execute(
   const startMs = app.nowMs();
   const onInterrupt = () => execution.emit({ type: "run-interrupted", atMs: app.nowMs() - startMs });
   app.interrupts.stop.addEventListener("abort", onInterrupt, { once: true });
+  const mark = markRecords(workspace, opened);
   const executing = executeRun(workspace, {
     pipeline: opened.pipeline,
     graph: opened.graph,
@@ -162,11 +164,24 @@ async function execute(
     environment: app.environment,
     signal: app.interrupts.stop,
     killSignal: app.interrupts.kill,
-    emit: execution.emit,
+    emit: (event) => execution.emit(event.type === "stage-finished" ? { ...event, record: mark(event.record) } : event),
   });
   // Needed at the end, and stages leave this process time until then.
   loadReport();
-  return executing;
+  return (await executing).map(mark);
+}
+
+/** Adds to a record that its result is nondeterministic, or built upon one that is: the ledger as it is by then. */
+function markRecords({ ledger }: Workspace, { pipeline }: OpenedPipeline): (record: StageRecord) => StageRecord {
+  const markOf = createNondeterminismMarker(ledger, pipeline);
+  const marks = new Map<string, ReturnType<typeof markOf>>();
+  return (record) => {
+    const { stage, outputs, fingerprint } = record;
+    const hasResult = Object.keys(outputs).length > 0;
+    if (hasResult && !marks.has(stage)) marks.set(stage, markOf(stage, fingerprint));
+    const nondeterminism = marks.get(stage);
+    return nondeterminism === undefined ? record : { ...record, nondeterminism };
+  };
 }
 
 async function openReporter(app: App, opened: OpenedPipeline, options: RunOptions): Promise<Reporter> {
@@ -281,6 +296,7 @@ function freshRecords(plan: readonly DetailedStage[], { pipeline }: OpenedPipeli
     measurements: trace?.measurements ?? {},
     warnings: trace?.warnings ?? [],
     ...(trace?.engine === undefined ? {} : { engine: trace.engine }),
+    ...(planned.nondeterminism === undefined ? {} : { nondeterminism: planned.nondeterminism }),
   }));
 }
 

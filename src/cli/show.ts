@@ -7,6 +7,7 @@ import type { ArtifactStore } from "../cache/artifact-store.ts";
 import { createRunStore, findRun, type RunStore, wholeRecord } from "../cache/run-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import { pipelineFolderName, readLastRun } from "../execute/last-run.ts";
+import { createNondeterminismMarker } from "../execute/nondeterminism.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import type { JsonObject } from "../json.ts";
 import type { RunRecord, StageRecord } from "../record.ts";
@@ -99,7 +100,16 @@ function lastRecord(workspace: Workspace, runs: RunStore, opened: OpenedPipeline
     outcome: "ran",
     reason: `made by the run ${made === undefined ? trace.runId : runTitle(made)}`,
     ...factsOf(workspace, trace),
+    ...markOf(workspace, opened, name),
   };
+}
+
+function markOf(workspace: Workspace, { pipeline, graph }: OpenedPipeline, name: string) {
+  const last = readLastRun(workspace, pipeline)?.stages ?? {};
+  const mark = createNondeterminismMarker(workspace.ledger, pipeline);
+  const marks = new Map(graph.order.map((stage) => [stage, mark(stage, last[stage])]));
+  const nondeterminism = marks.get(name);
+  return nondeterminism === undefined ? {} : { nondeterminism };
 }
 
 /** What the stage had in a run. Of a trace that is gone the record still knows all but the files. */

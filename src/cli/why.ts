@@ -32,11 +32,13 @@ export async function whyCommand(app: App, words: readonly string[], options: Wh
   const explainer = createExplainer(workspace, { pipeline, texts: planned.opened.texts, engines, plan, reference });
   const explanation = await explainer.explain(name);
   const rootCauses = await explainer.rootCausesOf(name);
+  const { nondeterminism } = plan.find(({ stage }) => stage === name) ?? {};
+  const marked = nondeterminism === undefined ? {} : { nondeterminism };
   if (options.json) {
-    app.out.write(`${JSON.stringify({ ...explanation, rootCauses })}\n`);
+    app.out.write(`${JSON.stringify({ ...explanation, rootCauses, ...marked })}\n`);
     return 0;
   }
-  const why = { explanation, rootCauses, pipeline: pipeline.name, profiles: pipeline.profiles };
+  const why = { explanation, rootCauses, pipeline: pipeline.name, profiles: pipeline.profiles, ...marked };
   app.out.write(`${renderWhy(why, { color: app.out.color, columns: app.out.columns() })}\n`);
   return 0;
 }

@@ -17,6 +17,7 @@ import { decideStage, describeDifferences, explainKey, NothingFrozen } from "./d
 import { engineRecord, type ResolvedEngine } from "./engine-port.ts";
 import { type FreshMemo, openFreshMemo } from "./fresh-memo.ts";
 import { pipelineFolderName, readLastRun } from "./last-run.ts";
+import { markNondeterminism } from "./nondeterminism.ts";
 import { keyStageInputs } from "./stage-inputs.ts";
 import { makeStageKey, type StageKey } from "./stage-key.ts";
 import type { Workspace } from "./workspace.ts";
@@ -48,7 +49,7 @@ export async function planRun(workspace: Workspace, request: PlanRequest): Promi
   const planned: DetailedStage[] = [];
   for (const name of request.stages) planned.push(await planner.plan(name));
   memo?.save();
-  return planned;
+  return markNondeterminism(workspace.ledger, request.pipeline, planned);
 }
 
 function openMemo(workspace: Workspace, { pipeline, identity }: PlanRequest): FreshMemo | undefined {

@@ -4,6 +4,7 @@ import { createPalette, type Palette } from "./ansi.ts";
 import { expectedRunMs } from "./expected-time.ts";
 import { formatPlural } from "./format-count.ts";
 import { formatDuration } from "./format-duration.ts";
+import { withNondeterminism } from "./nondeterminism-text.ts";
 import { renderTable } from "./render-table.ts";
 import type { TextStyle } from "./reporter.ts";
 import { wrapText } from "./text-width.ts";
@@ -31,7 +32,7 @@ export function renderPlan(stages: readonly PlannedStage[], style: PlanStyle): s
       rows: stages.map((stage) => [
         stage.stage,
         decisionText(stage.decision, palette),
-        stage.reason,
+        withNondeterminism(stage.reason, stage),
         takesTime(stage) ? (stage.expectedMs === undefined ? "?" : formatDuration(stage.expectedMs)) : "",
       ]),
       paintTitle: palette.dim,

@@ -6,6 +6,7 @@ import { createPalette } from "./ansi.ts";
 import { breakText } from "./break-text.ts";
 import { formatBytes } from "./format-bytes.ts";
 import { formatDuration } from "./format-duration.ts";
+import { withNondeterminism } from "./nondeterminism-text.ts";
 import { renderFailure } from "./render-failure.ts";
 import { exitText } from "./render-status.ts";
 import { renderTable } from "./render-table.ts";
@@ -49,7 +50,7 @@ export function renderRun(run: RunRecord, style: TextStyle): string {
         stage.stage,
         `${outcomeMark(stage.outcome, palette)} ${stage.outcome}`,
         stage.outcome === "skipped" ? "" : formatDuration(stage.durationMs),
-        Object.keys(stage.metrics).length > 0 ? metricTexts(stage).join("  ") : stage.reason,
+        withNondeterminism(Object.keys(stage.metrics).length > 0 ? metricTexts(stage).join("  ") : stage.reason, stage),
       ]),
       paintTitle: palette.dim,
     },

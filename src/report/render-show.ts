@@ -8,6 +8,7 @@ import { formatBytes } from "./format-bytes.ts";
 import { formatPlural } from "./format-count.ts";
 import { formatDuration } from "./format-duration.ts";
 import { formatFigure } from "./format-figure.ts";
+import { nondeterminismText } from "./nondeterminism-text.ts";
 import { renderFailure } from "./render-failure.ts";
 import { renderTable } from "./render-table.ts";
 import type { TextStyle } from "./reporter.ts";
@@ -90,7 +91,9 @@ function checkpointText({ count, sizeBytes, kept }: CheckpointCost): string {
 
 function facts(record: StageRecord, folder: string | undefined, checkpoints: CheckpointCost | undefined): string[] {
   const { engine, fingerprint } = record;
+  const marked = nondeterminismText(record);
   return [
+    ...(marked === undefined ? [] : [marked]),
     ...(folder === undefined ? [] : [`results in ${folder}/`]),
     ...(checkpoints === undefined || checkpoints.count === 0 ? [] : [checkpointText(checkpoints)]),
     ...(record.outcome === "skipped" ? [] : [`took ${formatDuration(record.durationMs)}`]),

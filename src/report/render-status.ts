@@ -2,6 +2,7 @@
 import type { PlannedStage, RunRecord } from "../record.ts";
 import { createPalette } from "./ansi.ts";
 import { formatDuration } from "./format-duration.ts";
+import { withNondeterminism } from "./nondeterminism-text.ts";
 import { decisionText } from "./render-plan.ts";
 import { runLabel } from "./render-summary.ts";
 import { renderTable } from "./render-table.ts";
@@ -38,11 +39,14 @@ export function renderStatus(status: PipelineStatus, style: TextStyle): string {
           decisionText(stage.decision, palette),
           record === undefined ? palette.dim("-") : `${outcomeMark(record.outcome, palette)} ${record.outcome}`,
           record === undefined || record.outcome === "skipped" ? "" : formatDuration(record.durationMs),
-          stage.decision === "fresh" && stage.frozen !== true
-            ? record === undefined
-              ? ""
-              : metricTexts(record).join("  ")
-            : stage.reason,
+          withNondeterminism(
+            stage.decision === "fresh" && stage.frozen !== true
+              ? record === undefined
+                ? ""
+                : metricTexts(record).join("  ")
+              : stage.reason,
+            stage,
+          ),
         ];
       }),
       paintTitle: palette.dim,

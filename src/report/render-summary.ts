@@ -3,6 +3,7 @@ import type { RunRecord, StageOutcome, StageRecord } from "../record.ts";
 import { createPalette } from "./ansi.ts";
 import { formatPlural } from "./format-count.ts";
 import { formatDuration } from "./format-duration.ts";
+import { nondeterminismLines } from "./nondeterminism-text.ts";
 import { renderFailure } from "./render-failure.ts";
 import type { ReportSettings, TextStyle } from "./reporter.ts";
 import { shortRunId } from "./run-title.ts";
@@ -26,7 +27,12 @@ export function renderSummary({ record, warnings }: Summary, style: TextStyle, s
   if (counts.fresh === record.stages.length && record.exitCode === 0 && warnings.length === 0) {
     const what =
       record.stages.length === 1 ? "1 stage, fresh" : `${formatPlural(record.stages.length, "stage")}, all fresh`;
-    return `${palette.green("✓")} ${runLabel(record)}: ${what}, nothing to do (${took})\n  results  ${folder}/`;
+    const marked = nondeterminismLines(record.stages).flatMap((line) => wrapText(line, width - 4));
+    return [
+      `${palette.green("✓")} ${runLabel(record)}: ${what}, nothing to do (${took})`,
+      ...marked.map((line) => `  ${palette.yellow("!")} ${line}`),
+      `  results  ${folder}/`,
+    ].join("\n");
   }
 
   const lines = [palette.bold(`${headline(record, counts)} in ${took}`)];
@@ -82,6 +88,7 @@ function warningLines(stages: readonly StageRecord[], warnings: Summary["warning
   const texts = [
     ...warnings.map(({ message, help }) => (help === undefined ? message : `${message}\nhelp: ${help}`)),
     ...stages.flatMap((stage) => stage.warnings.map((line) => `${stage.stage}: ${line}`)),
+    ...nondeterminismLines(stages),
   ];
   return [...new Set(texts)].flatMap((text) =>
     wrapText(text, width).map((line, index) => (index === 0 ? `! ${line}` : `  ${line}`)),

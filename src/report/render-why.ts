@@ -3,9 +3,10 @@
  * under every input that a stage made, why that stage gives something else: a chain that ends at the root cause.
  */
 import type { ComparedKey, ExplainedDifference, Explanation, RootCause } from "../identity/explanation.ts";
-import type { StageDecision } from "../record.ts";
+import type { Nondeterminism, StageDecision } from "../record.ts";
 import { createPalette, type Palette } from "./ansi.ts";
 import { breakText } from "./break-text.ts";
+import { nondeterminismText } from "./nondeterminism-text.ts";
 import type { TextStyle } from "./reporter.ts";
 import { pipelineTitle, runTitle } from "./run-title.ts";
 import { printableLine, textWidth, truncate } from "./text-width.ts";
@@ -17,6 +18,8 @@ export interface Why {
   /** The pipeline that was asked about: others are named. */
   readonly pipeline: string;
   readonly profiles: readonly string[];
+  /** Of the stage. */
+  readonly nondeterminism?: Nondeterminism;
 }
 
 const INDENT = 2;
@@ -34,6 +37,8 @@ export function renderWhy(why: Why, style: TextStyle): string {
   writer.line(0, `${name} ${decisionSentence(explanation.decision)}: ${explanation.reason}`, (text) =>
     text.startsWith(name) ? palette.bold(name) + text.slice(name.length) : text,
   );
+  const marked = nondeterminismText({ ...why, stage: name });
+  if (marked !== undefined) writer.line(1, `it is ${marked}`, palette.yellow);
   if (explanation.frozen) writer.line(1, "it is frozen: what it produced last is kept, whatever changed");
   if (explanation.incomparable !== undefined) writer.line(1, explanation.incomparable, palette.dim);
   else if (explanation.against !== undefined && explanation.differences.length === 0)

@@ -6,6 +6,7 @@ import { formatBytes } from "./format-bytes.ts";
 import { formatCount } from "./format-count.ts";
 import { formatDuration, formatWholeSeconds } from "./format-duration.ts";
 import { figureText } from "./format-figure.ts";
+import { withNondeterminism } from "./nondeterminism-text.ts";
 import type { RunningStage } from "./run-view.ts";
 import { padEnd, padStart, printableLine, textWidth, truncate } from "./text-width.ts";
 
@@ -53,6 +54,10 @@ export function settledLine(record: StageRecord, { palette, columns, nameWidth }
 
 /** What deserves to be said about a stage that is done, beside its outcome. */
 export function settledTail(record: StageRecord): string {
+  return withNondeterminism(outcomeTail(record), record);
+}
+
+function outcomeTail(record: StageRecord): string {
   switch (record.outcome) {
     case "ran":
       return [formatDuration(record.durationMs), ...metricTexts(record)].join("  ");

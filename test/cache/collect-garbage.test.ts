@@ -190,6 +190,22 @@ test("bundles of users' own code go when no module is bundled into them any more
   expect(find().garbage.map(({ path }) => path)).toEqual([inStore("code", "lost"), inStore("code", "unused")]);
 });
 
+test("an entry of the ledger goes with the last trace of its fingerprint", async () => {
+  const dice = (note: string) => ({ a: { params: { text: note, random: true } } });
+  await puppets.run(dice("1"), { workspace });
+  await puppets.run(dice("1"), { workspace, force: ["a"] });
+  const entries = () => workspace.files.list(join(workspace.layout.root, "ledger"));
+  expect(entries()).toHaveLength(1);
+  expect(counts()).toEqual({});
+  await puppets.run(dice("2"), { workspace });
+  const { garbage } = find();
+  expect(garbage.filter(({ kind }) => kind === "ledger").map(({ path }) => path)).toEqual([
+    join(workspace.layout.root, "ledger", entries()[0]!),
+  ]);
+  removeGarbage(workspace.files, garbage);
+  expect(entries()).toEqual([]);
+});
+
 test("a look changes nothing", async () => {
   const id = await runKept("1", "01");
   rmSync(workspace.layout.run(id), { recursive: true });

@@ -56,6 +56,7 @@ test("an entry is found again, with both results", () => {
     },
   ]);
   expect(open().find("cd".repeat(32))).toEqual([]);
+  expect(open().isEmpty()).toBe(false);
 });
 
 test("one entry a class of machines is enough, and the first stays", () => {
@@ -72,6 +73,20 @@ test("what is no entry is none", () => {
   const [name] = readdirSync(join(store.layout.root, "ledger"));
   writeFileSync(join(store.layout.root, "ledger", name!), "{");
   expect(open().find(FINGERPRINT)).toEqual([]);
+});
+
+test("an empty one is asked of the disk once, whatever it is asked", () => {
+  let lists = 0;
+  const files = {
+    ...store.files,
+    list(path: string) {
+      lists++;
+      return store.files.list(path);
+    },
+  };
+  const ledger = createLedger(files, store.layout);
+  for (let i = 0; i < 700; i++) expect([ledger.isEmpty(), ledger.find(`${i}`)]).toEqual([true, []]);
+  expect(lists).toBe(1);
 });
 
 test("it is forgotten with the last trace of its fingerprint", () => {

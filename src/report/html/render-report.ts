@@ -10,6 +10,7 @@ import { formatBytes } from "../format-bytes.ts";
 import { formatPlural } from "../format-count.ts";
 import { formatDuration } from "../format-duration.ts";
 import { formatFigure } from "../format-figure.ts";
+import { nondeterminismLines } from "../nondeterminism-text.ts";
 import { chartFontFaces, chartSources, findCharts, type ReportArtifacts, renderFigure } from "./report-charts.ts";
 import { REPORT_SCRIPT } from "./report-script.ts";
 import { renderStage } from "./report-stage.ts";
@@ -109,11 +110,13 @@ function renderFailures({ stages }: RunRecord): readonly string[] {
 }
 
 function renderWarnings({ stages }: RunRecord): readonly string[] {
-  return stages.flatMap(({ stage, warnings }) =>
-    warnings.map(
-      (line) => `<div class="card note"><p><b class="due">${escapeHtml(stage)}:</b> ${escapeHtml(line)}</p></div>`,
+  const note = (text: string) => `<div class="card note"><p>${text}</p></div>`;
+  return [
+    ...stages.flatMap(({ stage, warnings }) =>
+      warnings.map((line) => note(`<b class="due">${escapeHtml(stage)}:</b> ${escapeHtml(line)}`)),
     ),
-  );
+    ...nondeterminismLines(stages).map((line) => note(escapeHtml(line))),
+  ];
 }
 
 /** In a drawing of more nobody sees anything. */

@@ -5,6 +5,7 @@ import { escapeHtml } from "../escape-html.ts";
 import { formatBytes } from "../format-bytes.ts";
 import { formatDuration } from "../format-duration.ts";
 import { formatFigure } from "../format-figure.ts";
+import { nondeterminismText, withNondeterminism } from "../nondeterminism-text.ts";
 import { renderPairs, renderParams } from "./report-table.ts";
 
 const TONES: Readonly<Record<StageOutcome, string>> = {
@@ -22,17 +23,19 @@ export function renderStage(stage: StageRecord, longestMs: number): string {
   const share = ((100 * stage.durationMs) / longestMs).toFixed(1);
   const took = stage.durationMs > 0;
   const open = stage.failure === undefined ? "" : " open";
+  const reason = escapeHtml(withNondeterminism(stage.reason, stage));
   return (
     `<details${open}><summary><b>${escapeHtml(stage.stage)}</b><span class="soft type">${escapeHtml(stage.stageType)}</span>` +
     `<span class="${tone}">${stage.outcome}</span><span class="time">${took ? formatDuration(stage.durationMs) : ""}</span>` +
     `<span class="track ${tone}">${took ? `<i style="width:${share}%"></i>` : ""}</span>` +
-    `<span class="soft reason" title="${escapeHtml(stage.reason)}">${escapeHtml(stage.reason)}</span></summary>` +
+    `<span class="soft reason" title="${reason}">${reason}</span></summary>` +
     `<div class="inside">${renderInside(stage)}</div></details>`
   );
 }
 
 function renderInside(stage: StageRecord): string {
   const { metrics, measurements, outputs, engine, failure } = stage;
+  const marked = nondeterminismText(stage);
   const figures = (values: Readonly<Record<string, number>>) =>
     Object.entries(values).map(([name, value]) => [name, formatFigure(name, value).value] as const);
   const blocks: (readonly [string, string])[] = [];
@@ -54,6 +57,7 @@ function renderInside(stage: StageRecord): string {
     "Execution",
     renderPairs([
       ["reason", stage.reason],
+      ...(marked === undefined ? [] : [["its result", marked] as const]),
       ...(stage.needs.length === 0 ? [] : [["needs", stage.needs.join(", ")] as const]),
       ...(engine === undefined ? [] : [["engine", describeEngine(engine)] as const]),
       ...(stage.fingerprint === undefined ? [] : [["fingerprint", stage.fingerprint.slice(0, 16)] as const]),
