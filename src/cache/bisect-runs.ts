@@ -50,6 +50,8 @@ export interface Parting {
   /** Stages that it reads and that differ as well. */
   readonly reads: readonly string[];
   readonly training?: TrainingParting;
+  /** What its checkpoints tell, and what replaying it did. */
+  readonly replay?: TrainingReplay;
   readonly differences: readonly ArtifactDifference[];
   /** It did not end alike: there is nothing to compare. */
   readonly ended?: { readonly before: string; readonly after: string };
@@ -63,6 +65,34 @@ export interface Cause {
   readonly text?: string;
 }
 
+export interface TrainingReplay {
+  /** The first place whose checkpoints, kept of both, differ: `epoch 3`. */
+  readonly checkpoint?: { readonly name: string; readonly difference: ArtifactDifference };
+  /** The earliest state in which both, executed again on this machine, differ. */
+  readonly replayed?: {
+    /** Both from 1. */
+    readonly epoch: number;
+    readonly minibatch: number;
+    readonly of: number;
+    readonly difference: ArtifactDifference;
+  };
+  /** Why nothing was found by replaying, or why it was not tried. */
+  readonly stopped?: string;
+}
+
+/** One side of a training's parting. */
+export interface TrainingSide {
+  readonly record: StageRecord;
+  readonly trace: Trace;
+}
+
+/** Undefined where there is nothing to add to what the histories tell. */
+export type ReplayTraining = (
+  before: TrainingSide,
+  after: TrainingSide,
+  training: TrainingParting,
+) => Promise<TrainingReplay | undefined>;
+
 export interface BisectParts {
   readonly files: FileSystem;
   readonly layout: StoreLayout;
@@ -70,6 +100,8 @@ export interface BisectParts {
   readonly traces: TraceStore;
   readonly artifacts: ArtifactStore;
   readonly comparer: ContentComparer;
+  /** Left out: what is recorded is all that is told. */
+  readonly replay?: ReplayTraining;
 }
 
 export async function bisectRuns(parts: BisectParts, before: RunRecord, after: RunRecord): Promise<Bisection> {
@@ -89,8 +121,13 @@ export async function bisectRuns(parts: BisectParts, before: RunRecord, after: R
     moved.add(name);
     const reads = b.needs.filter((need) => moved.has(need));
     const causes = causesOf(parts.traces, a, b, { reads, made });
-    if (causes.length === 0) following.push(name);
-    else partings.push(await describeParting(parts, a, b, { causes, reads }));
+    if (causes.length === 0) {
+      following.push(name);
+      continue;
+    }
+    // What parts later may do so because of what parted before: only the first is worth the time of replaying it.
+    const { replay: _replay, ...recorded } = parts;
+    partings.push(await describeParting(partings.length === 0 ? parts : recorded, a, b, { causes, reads }));
   }
   return {
     before: runHead(before),
@@ -212,7 +249,17 @@ async function describeParting(
     if (kind === "history") training ??= compareHistories(readHistory(parts, old.digest), readHistory(parts, digest));
     differences.push(await compareOutput(parts, { output, kind }, old.digest, digest));
   }
-  return { ...head, ...(training === undefined ? {} : { training }), differences };
+  const [before, after] = [traceOf(parts.traces, a), traceOf(parts.traces, b)];
+  const replay =
+    training === undefined || before === undefined || after === undefined
+      ? undefined
+      : await parts.replay?.({ record: a, trace: before }, { record: b, trace: after }, training);
+  return {
+    ...head,
+    ...(training === undefined ? {} : { training }),
+    ...(replay === undefined ? {} : { replay }),
+    differences,
+  };
 }
 
 async function compareOutput(

@@ -36,6 +36,12 @@ export interface Replayed {
   readonly durationMs: number;
   /** Made on another kind of machine, where other bits are no fault: equal ones are promised within a class. */
   readonly madeOn?: { readonly recorded: string; readonly here: string };
+  /** Only this part of it was run again, from the checkpoint of the part before: of the first one from the beginning. */
+  readonly stretch?: { readonly name: string; readonly after?: string };
+  /** It was run by the code that made it, which was edited since. */
+  readonly earlierCode?: true;
+  /** Why it was run whole although a part of it was asked for. */
+  readonly whole?: string;
 }
 
 export interface Differences {

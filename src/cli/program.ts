@@ -242,15 +242,16 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
 
   runsCommandLine(program, "bisect", "find where two runs part: the stage, epoch, minibatch and tensor, and why")
     .usage("[options] [pipeline] <run> <run>")
+    .option("--no-replay", "tell what is recorded, and execute nothing again")
     .option("--json", "print one JSON object")
     .addHelpText("after", examples(["pipe bisect last~1 last", "pipe bisect resnet34 baseline last"]))
     .action(async (words: string[], options) => {
       const { bisectCommand } = await import("./bisect.ts");
-      done(await bisectCommand(app, words, defaults(options)));
+      done(await bisectCommand(app, words, { ...defaults(options), replay: options.replay }));
     });
 
   pipelineCommand(program, "verify", "run stages again from what they had, and compare every artifact bit by bit")
-    .option("--sample <share>", "only so many of the stages, drawn at random: 20%")
+    .option("--sample <share>", "only so many of the stages, drawn at random (20%), and of a training one epoch")
     .option("--seed <n>", "draw the sample from this seed (default: another one each time, which is printed)")
     .option("--json", "print one JSON object")
     .addHelpText(

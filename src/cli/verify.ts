@@ -1,4 +1,7 @@
-/** `pipe verify [stage...]`: runs stages again from what they had, beside the store, and compares bit by bit. */
+/**
+ * `pipe verify [stage...]`: runs stages again from what they had, beside the store, and compares bit by bit. A sample is
+ * some of the stages, and of a stage that leaves checkpoints one stretch: of a training one epoch, from its predecessor.
+ */
 import { createRunStore } from "../cache/run-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import type { StageVerdict, StageVerification, Verification } from "../cache/verification.ts";
@@ -11,6 +14,7 @@ import type { PipelineStage } from "../language/pipeline.ts";
 import { renderStageVerification, renderVerificationTotal } from "../report/render-verification.ts";
 import { createRng } from "../rng.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
+import { holdStore } from "./hold-store.ts";
 import { type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 import { createProgressLine } from "./progress-line.ts";
@@ -38,8 +42,8 @@ export async function verifyCommand(app: App, words: readonly string[], options:
       `there is nothing to verify yet: pipe run${opened.commandSuffix}`,
     );
   const chosen = sample === undefined ? new Set(stages) : drawSample(stages, sample);
-  const verifier = createVerifier(app, workspace, opened, last);
-  const lease = takeLease(app, workspace);
+  const verifier = createVerifier(app, workspace, opened, { last, sample });
+  const lease = holdStore(app, workspace, "what is to be verified");
   const verified: StageVerification[] = [];
   const style = { color: app.out.color, columns: app.out.columns() };
   try {
@@ -108,23 +112,11 @@ function drawSample(stages: readonly string[], { share, seed }: Sample): Readonl
   return new Set([...order.slice(0, Math.ceil(share * stages.length))].map((at) => stages[at]!));
 }
 
-/** While it is held, nothing is collected. */
-function takeLease(app: App, { locks }: Workspace): { readonly release: () => void } {
-  const lease = locks.tryLease(app.newRunId());
-  const collector = locks.tryCollect();
-  if ("release" in collector) collector.release();
-  else {
-    if ("release" in lease) lease.release();
-    throw new UsageError("pipe gc is at work, and might free what is to be verified", "verify once it has ended");
-  }
-  return "release" in lease ? lease : { release: () => {} };
-}
-
 function createVerifier(
   app: App,
   workspace: Workspace,
   { pipeline }: OpenedPipeline,
-  last: Readonly<Record<string, string>>,
+  { last, sample }: { readonly last: Readonly<Record<string, string>>; readonly sample: Sample | undefined },
 ) {
   const runs = createRunStore(workspace);
   const byName = new Map(pipeline.stages.map((stage) => [stage.name, stage]));
@@ -169,6 +161,9 @@ function createVerifier(
         environment: app.environment,
         signal: app.interrupts.stop,
         killSignal: app.interrupts.kill,
+        ...(sample === undefined
+          ? {}
+          : { draw: (count: number) => createRng(sample.seed, "verify", stage.name).permutation(count) }),
         onMessage(message: WorkerNews) {
           if (message.type === "progress" && (app.err.isTerminal || durationMs > LONG_MS))
             line.show({ ...message.progress, phase: `${stage.name}: ${message.progress.phase}` });
@@ -187,8 +182,8 @@ function createVerifier(
         const reason = last[name] === undefined ? "it has never run" : "its trace is gone from the store";
         return describe(name, { verdict: "unchecked", reason });
       }
-      const { trace, verdict, other } = await run(byName.get(name)!, traces);
-      if (other !== undefined) workspace.ledger.add(trace, other, "verify");
+      const { trace, verdict, disagreeing } = await run(byName.get(name)!, traces);
+      if (disagreeing !== undefined) workspace.ledger.add(disagreeing.before, disagreeing.after, "verify");
       return describe(name, verdict, trace);
     },
   };

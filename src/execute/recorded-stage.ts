@@ -1,21 +1,26 @@
 /**
  * A stage as it was when it made a result: params, environment and engine from the trace's key manifest, inputs by the
- * digests in it, from the store or, of the user's own files, where they lie. What can be run again is exactly that: the
- * key of what was put together must be the fingerprint of the trace, else it is refused, with what is not as it was.
+ * digests in it, from the store or, of the user's own files, where they lie. Code is what is here, or of a user's stage
+ * the bundle that the store still has. What can be run again is exactly that: the key of what was put together must be the
+ * fingerprint of the trace, else it is refused, with what is not as it was.
  */
+import { join } from "node:path";
 import type { ArtifactPaths, ArtifactReference } from "../cache/artifact-store.ts";
+import { DamagedObject } from "../cache/object-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import type { OutputPort } from "../contract.ts";
 import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { diffKeys } from "../identity/fingerprint.ts";
 import type { KeyManifest, NumericsKey } from "../identity/key-manifest.ts";
 import { completeParams } from "../identity/param-roles.ts";
+import { findStoredCode } from "../identity/stored-code.ts";
 import type { EngineSetting, InputSource, PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
+import type { StageRecord } from "../record.ts";
 import { describeDifferences } from "./decide.ts";
 import type { ResolvedEngine } from "./engine-port.ts";
 import { digestCollection, readStageInputs } from "./stage-inputs.ts";
-import { makeStageKey, type StageKey } from "./stage-key.ts";
+import { makeStageKey, type StageKey, type StageKeyRequest } from "./stage-key.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface RecordedStage {
@@ -23,6 +28,8 @@ export interface RecordedStage {
   readonly key: StageKey;
   readonly inputs: Readonly<Record<string, ArtifactPaths>>;
   readonly watched: ReadonlyMap<string, FileStat>;
+  /** It runs the code that it had, which was edited since. */
+  readonly isEarlierCode?: true;
 }
 
 export interface RecordedStageRequest {
@@ -62,10 +69,85 @@ export async function openRecordedStage(workspace: Workspace, request: RecordedS
     if (keyed.digests[port] !== digest)
       throw new NotReplayable(`input ${port} (${textOf(stage.inputs[port]!)}) is not what it was`, RUN_FIRST);
   const engine = resolveEngine(workspace, trace.manifest.numerics);
-  const key = makeStageKey(workspace, { stage, pipelineFolder, inputs: keyed, engine });
-  if (key.fingerprint !== trace.fingerprint)
-    throw new NotReplayable(describeDifferences(diffKeys(trace, key), stage), RUN_FIRST);
-  return { stage, key, inputs, watched };
+  const keyRequest = { stage, pipelineFolder, inputs: keyed, engine };
+  const key = makeStageKey(workspace, keyRequest);
+  if (key.fingerprint === trace.fingerprint) return { stage, key, inputs, watched };
+  const earlier = makeEarlierKey(workspace, keyRequest, key, trace);
+  if (earlier?.fingerprint === trace.fingerprint) return { stage, key: earlier, inputs, watched, isEarlierCode: true };
+  throw new NotReplayable(describeDifferences(diffKeys(trace, key), stage), RUN_FIRST);
+}
+
+/** With the code that the trace had, where the store has kept it. */
+function makeEarlierKey(
+  workspace: Workspace,
+  request: StageKeyRequest,
+  { resolved }: StageKey,
+  { manifest, code: listing }: Trace,
+): StageKey | undefined {
+  if (request.stage.module === undefined || resolved === undefined) return undefined;
+  const { code: digest, packages } = manifest;
+  const folder = join(workspace.layout.root, "code");
+  const stored = findStoredCode(workspace.files, folder, resolved, { digest, packages, listing });
+  return stored && makeStageKey({ ...workspace, code: { resolve: () => stored } }, request);
+}
+
+/**
+ * The same of a stage type of the package from its trace alone, whatever pipelines say by now. `params` are those that it
+ * ran with, for what is in no key. Throws `NotReplayable`; so it does of another class of machines, whose bits differ.
+ */
+export async function openTracedStage(
+  workspace: Workspace,
+  { stage: name, params }: Pick<StageRecord, "stage" | "params">,
+  trace: Trace,
+): Promise<RecordedStage> {
+  const { stage, inputs } = readTracedStage(workspace, { stage: name, params }, trace);
+  for (const { digest } of Object.values(inputs)) {
+    const damaged = await workspace.artifacts.inspect(digest, true);
+    if (damaged !== undefined) throw new NotReplayable(`an input is lost: ${damaged.message}`);
+  }
+  const engine = resolveEngine(workspace, trace.manifest.numerics);
+  const keyed = { digests: trace.manifest.inputs, places: {}, tools: {} };
+  const key = makeStageKey(workspace, { stage, pipelineFolder: workspace.artifactsFolder, inputs: keyed, engine });
+  if (key.fingerprint !== trace.fingerprint) throw new NotReplayable(describeDifferences(diffKeys(trace, key), stage));
+  if (key.platformClass !== trace.platformClass)
+    throw new NotReplayable(`it ran on ${trace.platformClass}, and this is ${key.platformClass}`);
+  return { stage, key, inputs, watched: new Map() };
+}
+
+/** What of it can be told without its code or its engine being here. Throws `NotReplayable`. */
+export function readTracedStage(
+  { artifacts, catalogue }: Pick<Workspace, "artifacts" | "catalogue">,
+  { stage: name, params }: Pick<StageRecord, "stage" | "params">,
+  { manifest }: Trace,
+): Pick<RecordedStage, "stage" | "inputs"> {
+  const type = manifest.command === undefined ? catalogue.get(manifest.stageType) : undefined;
+  if (type === undefined) throw new NotReplayable(`${manifest.stageType} is no stage type of tfpipe`);
+  const inputs: Record<string, ArtifactPaths> = {};
+  const sources: Record<string, InputSource> = {};
+  for (const [port, digest] of Object.entries(manifest.inputs)) {
+    try {
+      inputs[port] = artifacts.locate({ kind: "", digest });
+    } catch (error) {
+      if (!(error instanceof DamagedObject)) throw error;
+      throw new NotReplayable(`its input ${port} is not in the store`);
+    }
+    sources[port] = { from: "stage", stage: port, output: "" };
+  }
+  const outputs = Object.entries(manifest.outputs).map(([output, kind]) => [output, { kind, description: "" }]);
+  const nowhere = { file: "", start: 0, end: 0 };
+  const stage: PipelineStage = {
+    name,
+    type: manifest.stageType,
+    params: completeParams(manifest.params, params, type.schema),
+    inputs: sources,
+    outputs: Object.fromEntries(outputs),
+    after: [],
+    execution: { retries: 0, cache: true, frozen: false },
+    env: manifest.env,
+    facts: {},
+    spans: { name: nowhere, params: {}, inputs: {} },
+  };
+  return { stage, inputs };
 }
 
 const RUN_FIRST = "run it: then there is a result of what is here now";

@@ -82,13 +82,11 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
       const assets = Object.entries(stage.assets);
       const all = [stage.entry, ...assets.map(([, asset]) => asset), ...(engineCode ? [engineCode] : [])];
       const code: ResolvedCode = {
-        digest: digestBytes(
-          canonicalJson({
-            entry: stage.entry.digest,
-            assets: Object.fromEntries(assets.map(([name, asset]) => [name, asset.digest])),
-            ...(engineCode ? { engine: engineCode.digest } : {}),
-          }),
-        ),
+        digest: digestOfCode({
+          entry: stage.entry.digest,
+          assets: Object.fromEntries(assets.map(([name, asset]) => [name, asset.digest])),
+          ...(engineCode ? { engine: engineCode.digest } : {}),
+        }),
         packages: Object.assign({}, ...all.map((bundle) => bundle.packages)) as Record<string, string>,
         listing: { modules: Object.assign({}, ...all.map((bundle) => bundle.modules)) as Record<string, string> },
         entry: resolve(folder, stage.entry.file),
@@ -110,6 +108,15 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
       return code;
     },
   };
+}
+
+/** Of all that runs for a stage: the digest of its bundle, of what it declares beside it, and of its engine's. */
+export function digestOfCode(parts: {
+  readonly entry: string;
+  readonly assets: Readonly<Record<string, string>>;
+  readonly engine?: string;
+}): string {
+  return digestBytes(canonicalJson(parts));
 }
 
 /** Of a pipeline whose stages are all commands: there is nothing to open. */

@@ -1,5 +1,5 @@
 /** Where two runs part: the stage, the epoch, the minibatch, the tensor, and why. */
-import type { Bisection, Cause, Parting } from "../cache/bisect-runs.ts";
+import type { Bisection, Cause, Parting, TrainingReplay } from "../cache/bisect-runs.ts";
 import type { TrainingParting } from "../cache/compare-histories.ts";
 import { createPalette, type Palette } from "./ansi.ts";
 import { breakText } from "./break-text.ts";
@@ -48,7 +48,7 @@ function classesOf({ causes }: Parting): string {
 }
 
 function partingLines(
-  { causes, reads, training, differences, ended }: Parting,
+  { causes, reads, training, replay, differences, ended }: Parting,
   width: number,
   palette: Palette,
 ): string[] {
@@ -60,8 +60,29 @@ function partingLines(
     lines.push(...breakText(`  it ${ended.before} in the one and ${ended.after} in the other`, width, 4));
   if (training !== undefined)
     for (const text of trainingTexts(training)) lines.push(...breakText(`  ${text}`, width, 4).map(palette.cyan));
+  if (replay !== undefined) lines.push(...replayLines(replay, width - 2).map((line) => `  ${line}`));
+  if (training !== undefined && differences.length > 0) lines.push("  at the end:");
+  const indent = training === undefined ? "  " : "    ";
   for (const difference of differences)
-    for (const line of differenceLines(difference, width - 2)) lines.push(`  ${line}`);
+    for (const line of differenceLines(difference, width - indent.length)) lines.push(`${indent}${line}`);
+  return lines;
+}
+
+/** The earliest state comes first. */
+function replayLines({ checkpoint, replayed, stopped }: TrainingReplay, width: number): readonly string[] {
+  const lines: string[] = [];
+  if (replayed !== undefined) {
+    const { epoch, minibatch, of, difference } = replayed;
+    const place = `minibatch ${formatCount(minibatch)} of ${formatCount(of)} of epoch ${epoch}`;
+    lines.push(...breakText(`executed again here, the two are first apart after ${place}:`, width, 2));
+    lines.push(...differenceLines(difference, width - 2).map((line) => `  ${line}`));
+  }
+  if (stopped !== undefined) lines.push(...breakText(`there the search ends: ${stopped}`, width, 2));
+  // Of a later state there is less to learn.
+  if (checkpoint !== undefined && replayed === undefined) {
+    lines.push(...breakText(`the checkpoints of ${checkpoint.name} are the first that differ:`, width, 2));
+    lines.push(...differenceLines(checkpoint.difference, width - 2).map((line) => `  ${line}`));
+  }
   return lines;
 }
 
@@ -82,7 +103,6 @@ function trainingTexts({ epochs, equalEpochs, minibatch, measured, incomparable 
     return [
       ...equal,
       `epoch ${equalEpochs + 1}: the first loss that differs is that of minibatch ${formatCount(at)} of ${formatCount(of)}, ${before} -> ${after}`,
-      "the recorded losses end here: nothing was replayed, and the tensors below are those of the end",
     ];
   }
   if (measured !== undefined)

@@ -76,7 +76,11 @@ function tailOf(verified: StageVerification): string {
   switch (verified.verdict) {
     case "identical":
     case "differs": {
-      const { artifacts, durationMs, madeOn } = verified;
+      const { artifacts, durationMs, madeOn, stretch, earlierCode, whole } = verified;
+      const what =
+        stretch === undefined
+          ? formatPlural(artifacts, "artifact")
+          : `${stretch.name} alone, from ${stretch.after === undefined ? "the beginning" : `the checkpoint of ${stretch.after}`}`;
       const elsewhere =
         madeOn === undefined
           ? []
@@ -85,7 +89,11 @@ function tailOf(verified: StageVerification): string {
             ];
       const waived =
         verified.verdict === "differs" && verified.waived !== undefined ? [`let pass: ${verified.waived}`] : [];
-      return [formatPlural(artifacts, "artifact"), formatDuration(durationMs), ...waived, ...elsewhere].join("; ");
+      const because = [
+        ...(earlierCode === undefined ? [] : ["by the code that made it, which was edited since"]),
+        ...(whole === undefined ? [] : [`run whole: ${whole}`]),
+      ];
+      return [what, formatDuration(durationMs), ...because, ...waived, ...elsewhere].join("; ");
     }
     case "failed":
       return printableLine(verified.failure.message);

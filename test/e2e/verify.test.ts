@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Bisection } from "../../src/cache/bisect-runs.ts";
 import type { Verification } from "../../src/cache/verification.ts";
+import type { PlannedStage } from "../../src/record.ts";
 import { createRng } from "../../src/rng.ts";
 import type { Project } from "./project.ts";
 import { createTinyProject } from "./tiny-pipeline.ts";
@@ -135,6 +136,30 @@ stages:
   });
 });
 
+describe("pipe verify of a stage of the user's own", () => {
+  test("runs the code that made the result while the store has it, whatever it was edited to, and else refuses", async () => {
+    project = createWordsProject();
+    const stage = (text: string) => `import { writeFileSync } from "node:fs";
+export const own = { type: "own", description: "Writes.", inputs: {}, outputs: { out: { kind: "text", description: "It." } },
+  async run({ outputs }) { writeFileSync(outputs.out.folder + "/text.txt", "${text}"); } };
+`;
+    project.write("stages/own.mjs", stage("one"));
+    project.write("own.yaml", "name: own\nstages:\n  own: { uses: ./stages/own.mjs }\n");
+    expect((await project.run(["run", "own.yaml"])).code).toBe(0);
+    project.write("stages/own.mjs", stage("two"));
+    const { code, value } = await json<Verification>("verify", "own.yaml");
+    expect(value.stages).toMatchObject([{ stage: "own", verdict: "identical", earlierCode: true }]);
+    expect(code).toBe(0);
+    const { stdout } = await project.run(["verify", "own.yaml"]);
+    expect(stdout).toContain("by the code that made it, which was edited since");
+    // The bundle that it has now is the one that stays.
+    await project.run(["gc"]);
+    const gone = await json<Verification>("verify", "own.yaml");
+    expect(gone.value.stages).toMatchObject([{ verdict: "unchecked", reason: "stages/own.mjs was edited" }]);
+    expect(gone.code).toBe(4);
+  });
+});
+
 describe("the ledger", () => {
   test("makes check fail for what gave two results, whoever found it, unless the file has a reason", async () => {
     project = createWordsProject();
@@ -164,6 +189,53 @@ stages:
   });
 });
 
+describe("what is nondeterministic", () => {
+  test("is marked wherever the state of a stage is told, and so is what is built on it", async () => {
+    project = createWordsProject();
+    project.write(
+      "dice.yaml",
+      `name: dice
+stages:
+  dice: { outputs: { out: d.txt }, run: 'head -c 16 /dev/urandom > "\${outputs.out}"' }
+  last: { inputs: { data: dice }, outputs: { out: e.txt }, run: 'cp "\${inputs.data}" "\${outputs.out}"' }
+  aside: { outputs: { out: f.txt }, run: 'echo 1 > "\${outputs.out}"' }
+`,
+    );
+    const text = async (...args: readonly string[]) => (await project.run(args)).stdout.replace(/\s+/g, " ");
+    await project.run(["run", "dice.yaml"]);
+    for (const command of ["run", "plan", "status"])
+      expect(await text(command, "dice.yaml")).not.toContain("nondeterministic");
+    expect((await project.run(["verify", "dice.yaml"])).code).toBe(4);
+
+    const stages = async () => {
+      const { value } = await json<{ readonly stages: readonly PlannedStage[] }>("status", "dice.yaml");
+      return Object.fromEntries(value.stages.map(({ stage, nondeterminism }) => [stage, nondeterminism?.stages]));
+    };
+    expect(await stages()).toEqual({ dice: ["dice"], last: ["dice"], aside: undefined });
+    expect(await text("plan", "dice.yaml")).toContain("up to date; nondeterministic");
+    expect(await text("plan", "dice.yaml")).toContain("up to date; built on nondeterministic dice");
+    expect(await text("status", "dice.yaml")).toContain("built on nondeterministic dice");
+    expect(await text("show", "dice.yaml", "last")).toContain("built on nondeterministic dice");
+    expect(await text("why", "dice.yaml", "last")).toContain("it is built on nondeterministic dice");
+    const idle = await project.run(["run", "dice.yaml", "--json"]);
+    expect(idle.stage("last").nondeterminism).toEqual({ stages: ["dice"] });
+    expect(idle.stage("aside").nondeterminism).toBeUndefined();
+    expect(await text("run", "dice.yaml")).toContain(
+      "dice is nondeterministic: one key gave two results; last is built on it",
+    );
+
+    project.edit("dice.yaml", "dice: {", 'dice: { nondeterministic: "it throws dice",');
+    project.edit("dice.yaml", "echo 1", "echo 2");
+    const busy = await project.run(["run", "dice.yaml", "--json"]);
+    expect(busy.outcomes).toEqual({ dice: "fresh", last: "fresh", aside: "ran" });
+    expect(busy.stage("dice").nondeterminism).toEqual({ stages: ["dice"], waived: "it throws dice" });
+    expect(project.read("artifacts/dice/report.html")).toContain(
+      "dice is nondeterministic: one key gave two results (it throws dice); last is built on it",
+    );
+    expect(await text("show", "dice.yaml", "--run", "last")).toContain("built on nondeterministic dice");
+  });
+});
+
 describe("pipe bisect", () => {
   test("finds a changed seed, a changed epoch count and a changed file in trainings", async () => {
     project = await createTinyProject();
@@ -190,8 +262,29 @@ describe("pipe bisect", () => {
     await run("--name", "faster", "--param", "learningRate=0.03");
     const faster = await bisect("base", "faster");
     expect(faster.partings).toMatchObject([
-      { stage: "train", causes: [{ class: "params" }], training: { equalEpochs: 0, minibatch: { minibatch: 2 } } },
+      {
+        stage: "train",
+        causes: [{ class: "params" }],
+        training: { equalEpochs: 0, minibatch: { minibatch: 2 } },
+        // The first step is taken at another rate: its loss is the same, and the weights behind it are not.
+        replay: {
+          checkpoint: { name: "epoch 1" },
+          replayed: { epoch: 1, minibatch: 1, of: 6, difference: { differing: [{ path: "model.safetensors" }] } },
+        },
+      },
     ]);
+    const recorded = await bisect("base", "faster", "--no-replay");
+    expect(recorded.partings[0]!.replay).toBeUndefined();
+    expect(readdirSync(project.path("artifacts")).sort()).toEqual([".store", "tiny"]);
+
+    project.edit("pipelines/tiny.yaml", "gamma: 0.5", "gamma: 0.25");
+    await run("--name", "steeper");
+    const { stdout: told } = await project.run(["bisect", "base", "steeper"]);
+    expect(told).toContain("params: schedule.gamma 0.5 -> 0.25");
+    expect(told).toContain("epochs 1 to 1 are equal, every loss and accuracy");
+    expect(told).toContain("executed again here, the two are first apart after minibatch 1 of 6 of epoch 2:");
+    expect(told).toMatch(/bn1\.bias\[0\] -?[\d.e-]+ -> -?[\d.e-]+/);
+    project.edit("pipelines/tiny.yaml", "gamma: 0.25", "gamma: 0.5");
 
     await run("--name", "seeded", "--param", "seed=2");
     const seeded = await bisect("base", "seeded");

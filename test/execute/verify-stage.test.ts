@@ -79,7 +79,7 @@ describe("a stage that is verified", () => {
     const stages = { dice: { params: { text: "", random: true } } };
     await runner.run(stages);
     const before = everything();
-    const { verdict, other, trace } = await verify(stages, "dice");
+    const { verdict, disagreeing, trace } = await verify(stages, "dice");
     expect(verdict).toMatchObject({
       verdict: "differs",
       differences: [
@@ -87,7 +87,7 @@ describe("a stage that is verified", () => {
           output: "out",
           kind: "file",
           before: trace.outputs.out!.digest,
-          after: other!.outputs.out!.digest,
+          after: disagreeing!.after.outputs.out!.digest,
           files: 1,
           differing: [{ how: "bytes", path: "out.txt", beforeBytes: 16, afterBytes: 16 }],
         },
@@ -106,9 +106,9 @@ describe("a stage that is verified", () => {
     await runner.run(stages);
     const workspace = await runner.workspace();
     const machine = { ...workspace.machine, instructions: "another" };
-    const { verdict, other } = await verify(stages, "dice", { workspace: { ...workspace, machine } });
+    const { verdict, disagreeing } = await verify(stages, "dice", { workspace: { ...workspace, machine } });
     expect(verdict).toMatchObject({ verdict: "differs", madeOn: { here: expect.stringContaining("another") } });
-    expect(other).toBeUndefined();
+    expect(disagreeing).toBeUndefined();
   });
 
   test("cannot be checked where its code, its input of the user's or what made its input is not what it was", async () => {
