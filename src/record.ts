@@ -100,6 +100,36 @@ export interface RunRecord {
   readonly environment: EnvironmentRecord;
   /** Of a run that had nothing to do: the run that made what is there. Its own `stages` is then empty. */
   readonly sameAs?: string;
+  /** Of a sweep: what it tried, and how that came out. */
+  readonly sweep?: SweepRecord;
+}
+
+export interface SweepRecord {
+  /** What was varied: axes of the pipeline's matrix, where it has one, then params by dotted name. */
+  readonly params: readonly string[];
+  /** What random values were drawn from; absent where none were. */
+  readonly seed?: number;
+  /** What trials are judged by: `evaluate.testAccuracy`. Absent where nobody said. */
+  readonly objective?: { readonly metric: string; readonly mode: "max" | "min" };
+  /** In the order in which they were asked for. */
+  readonly trials: readonly TrialRecord[];
+}
+
+export interface TrialRecord {
+  /** `learningRate=0.1,seed=2`: its stages are called so behind their `@`. */
+  readonly name: string;
+  readonly values: JsonObject;
+  /** `failed`: a stage of it failed, or one that it needs. */
+  readonly state: "done" | "failed" | "interrupted";
+  /** Its own instances. What it has in common with all trials is not among them. */
+  readonly stages: readonly string[];
+  /** Of its stages, by `evaluate.testAccuracy`. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Of its trainings: those that were executed for it in this run, and all that their results have. Absent where it has none. */
+  readonly epochsTrained?: number;
+  readonly epochs?: number;
+  /** `train: the loss is NaN`. */
+  readonly failure?: string;
 }
 
 export interface EnvironmentRecord {

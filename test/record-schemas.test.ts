@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { describe, expect, test } from "vitest";
 import type { CommandKey, KeyManifest } from "../src/identity/key-manifest.ts";
-import type { RunRecord, StageRecord } from "../src/record.ts";
+import type { RunRecord, StageRecord, SweepRecord } from "../src/record.ts";
 
 const compile = (name: string) =>
   new Ajv({ strict: false, allErrors: true }).compile(
@@ -63,6 +63,23 @@ const run: RunRecord = {
     memoryBytes: 8e9,
   },
 };
+const sweep: Required<SweepRecord> = {
+  params: ["learningRate"],
+  seed: 7,
+  objective: { metric: "evaluate.testAccuracy", mode: "max" },
+  trials: [
+    {
+      name: "learningRate=0.1",
+      values: { learningRate: 0.1 },
+      state: "failed",
+      stages: ["train@learningRate=0.1"],
+      metrics: { "train.validAccuracy": 0.5 },
+      epochsTrained: 1,
+      epochs: 3,
+      failure: "evaluate: no space",
+    },
+  ],
+};
 const key: KeyManifest = {
   schema: "tfpipe/key/1",
   stageType: "train",
@@ -79,6 +96,12 @@ describe("the schema of run records", () => {
   const valid = compile("run");
   test("takes what the program writes", () => {
     expect(valid(run) ? [] : valid.errors).toEqual([]);
+  });
+
+  test("takes a sweep, and no state that is none", () => {
+    expect(valid({ ...run, sweep }) ? [] : valid.errors).toEqual([]);
+    const [trial] = sweep.trials;
+    expect(valid({ ...run, sweep: { ...sweep, trials: [{ ...trial, state: "pruned" }] } })).toBe(false);
   });
 
   test("takes what was written before there was a choice of convolution", () => {

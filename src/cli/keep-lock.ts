@@ -34,10 +34,10 @@ interface AgreedLock {
 export async function openRunLock(
   app: App,
   given: OpenedPipeline,
-  { param, frozen }: PipelineOptions & { readonly frozen: boolean },
+  { param, frozen, sweep }: PipelineOptions & { readonly frozen: boolean },
 ): Promise<RunLock | AgreedLock | "wrong" | undefined> {
   const { pipeline, commandSuffix } = given;
-  if (param.length > 0) {
+  if (param.length > 0 || sweep !== undefined) {
     if (frozen)
       throw new UsageError("--frozen and --param do not go together", "a lock is of the pipeline as its file has it");
     return undefined;

@@ -47,7 +47,8 @@ export async function keepRecord(
     // What the stages made is in place; only the record of this run is lost.
     app.err.write(`note: the run's record cannot be kept: ${refusal.message}\n`);
   }
-  if (nothingToDo) return;
+  // The same trials may be judged by something else.
+  if (nothingToDo && record.sweep === undefined) return;
   await writeReport(app, workspace, join(artifactsFolder, pipelineFolderName(pipeline)), record);
 }
 

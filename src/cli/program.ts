@@ -73,6 +73,64 @@ function buildProgram(app: App, done: (code: ExitCode) => void): Command {
       );
     });
 
+  pipelineCommand(program, "sweep", "run a pipeline with many values of its params: a grid, or random draws")
+    .option(
+      "--grid <param=values>",
+      "try each of these values, with each of every other grid; may be repeated",
+      collect,
+    )
+    .option(
+      "--random <param=distribution>",
+      "draw values: log(1e-3..1e-1), uniform(0.8..0.99), int(1..8) or choice(a, b); may be repeated",
+      collect,
+    )
+    .option("--trials <n>", "how many draws", parseCount)
+    .option("--seed <n>", "what is drawn depends on this number alone (default: 0)", parseSeed)
+    .option("--metric <stage.metric>", "the objective: what trials are ranked by")
+    .addOption(
+      new Option("--mode <mode>", "which way it is better (default: max; of a loss, min)").choices(["max", "min"]),
+    )
+    .option("-j, --jobs <n>", "how many processors trials may take at once (default: all)", parseCount)
+    .option("-n, --dry-run", "show the plan, and run nothing")
+    .option("--name <name>", "what to call the run")
+    .option("--logs", "show every line that stages write, not only the newest")
+    .option("--paranoid", "digest every input again instead of trusting unchanged file times")
+    .addOption(
+      new Option("--csv", "print the trials as CSV; what happens is told on standard error").conflicts(["json"]),
+    )
+    .option("--json", "print the trials as one JSON object; what happens is told on standard error")
+    .addHelpText(
+      "after",
+      `
+What trials have in common is done once: stages before the first param, and epochs of trainings that agree up to there.
+A trial that fails stops no other; then the exit code is 1. A sweep that was stopped goes on when it is called again.
+${examples([
+  "pipe sweep resnet34 --grid learningRate=0.1,0.01 --grid seed=1,2 --metric evaluate.testAccuracy",
+  'pipe sweep resnet34 --random "learningRate=log(1e-3..1e-1)" --trials 12 --seed 7 --metric train.validLoss',
+  "pipe sweep resnet34 --grid epochs=10,20 --dry-run",
+])}`,
+    )
+    .action(async (words: string[], options) => {
+      const { sweepCommand } = await import("./sweep.ts");
+      const { grid = [], random = [], trials, seed, metric, mode, name } = options;
+      done(
+        await sweepCommand(app, words, {
+          ...defaults(options),
+          grid,
+          random,
+          ...(trials === undefined ? {} : { trials }),
+          ...(seed === undefined ? {} : { seed }),
+          ...(metric === undefined ? {} : { metric }),
+          ...(mode === undefined ? {} : { mode }),
+          ...(name === undefined ? {} : { name }),
+          logs: flag(options.logs),
+          paranoid: flag(options.paranoid),
+          dryRun: flag(options.dryRun),
+          format: options.csv ? "csv" : options.json ? "json" : "text",
+        }),
+      );
+    });
+
   runningCommand(program, "watch", "run, and run again whenever a file is saved that the pipeline depends on")
     .addHelpText("after", examples(["pipe watch resnet34 --profile quick", "pipe watch resnet34 --until evaluate"]))
     .action(async (words: string[], options) => {
@@ -575,6 +633,12 @@ function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("a whole number from 1 on is needed.");
   return count;
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new InvalidArgumentError("a whole number from 0 on is needed.");
+  return seed;
 }
 
 function examples(lines: readonly string[]): string {

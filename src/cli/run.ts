@@ -7,7 +7,7 @@ import { createNondeterminismMarker } from "../execute/nondeterminism.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import { isRefusal } from "../platform/file-system.ts";
-import type { RunRecord, StageRecord } from "../record.ts";
+import type { RunRecord, StageRecord, SweepRecord } from "../record.ts";
 import { expectedTime, renderPlan } from "../report/render-plan.ts";
 import type { Reporter } from "../report/reporter.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
@@ -38,6 +38,16 @@ export interface RunOptions extends PipelineOptions, RangeOptions {
   readonly name?: string;
   /** The lock must stay as it is. */
   readonly frozen: boolean;
+  readonly sweeping?: Sweeping;
+}
+
+/** What makes a run a sweep, beside its pipeline. */
+export interface Sweeping {
+  record(stages: readonly StageRecord[]): SweepRecord;
+  /** When the run has been told about. */
+  print(record: RunRecord): void;
+  /** Standard output is for what is printed. */
+  readonly tellOnErr: boolean;
 }
 
 /** From here on the plan is shown before the run starts. */
@@ -117,9 +127,11 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
       exitCode: exitCodeOf(records),
       stages: records,
       environment: { tfpipe: app.version, ...environmentOf(workspace) },
+      ...(options.sweeping === undefined ? {} : { sweep: options.sweeping.record(records) }),
     };
     await keepRecord(app, workspace, opened, record, nothingToDo);
     emit({ type: "run-finished", atMs: app.nowMs() - startMs, record });
+    options.sweeping?.print(record);
     // So that the next run need not look again. Where that takes a part of the time that the run took, it is left to it.
     const isWorthwhile = record.exitCode === 0 && record.durationMs > PLANS_PER_RUN * planMs;
     if (!nothingToDo && isWorthwhile) await planRun(workspace, { ...request, force: new Set() });
@@ -186,8 +198,9 @@ function markRecords({ ledger }: Workspace, { pipeline }: OpenedPipeline): (reco
 
 async function openReporter(app: App, opened: OpenedPipeline, options: RunOptions): Promise<Reporter> {
   const visible = relative(app.cwd, join(opened.artifactsFolder, pipelineFolderName(opened.pipeline)));
+  const output = options.sweeping?.tellOnErr ? app.err : app.out;
   const settings = {
-    output: app.out,
+    output,
     resultsFolder: visible,
     reportFile: join(visible, "report.html"),
     commandSuffix: opened.commandSuffix,
@@ -196,7 +209,7 @@ async function openReporter(app: App, opened: OpenedPipeline, options: RunOption
     const { createJsonReporter } = await import("../report/json-reporter.ts");
     return createJsonReporter({ output: app.out });
   }
-  if (app.out.isTerminal) {
+  if (output.isTerminal) {
     const { createTerminalReporter } = await import("../report/terminal-reporter.ts");
     return createTerminalReporter({
       ...settings,

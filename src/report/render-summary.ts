@@ -37,13 +37,15 @@ export function renderSummary({ record, warnings }: Summary, style: TextStyle, s
 
   const lines = [palette.bold(`${headline(record, counts)} in ${took}`)];
   const measured = record.stages.filter(({ metrics }) => Object.keys(metrics).length > 0);
-  const labelWidth = Math.max(8, ...measured.map(({ stage }) => textWidth(stage)));
+  const labelWidth = Math.max(8, ...(record.sweep === undefined ? measured : []).map(({ stage }) => textWidth(stage)));
   const labelled = (label: string, text: string): string[] =>
     wrapText(text, width - 4 - labelWidth).map(
       (line, index) => `  ${padEnd(index === 0 ? label : "", labelWidth)}  ${unglue(line.trim())}`,
     );
 
-  for (const stage of measured) lines.push(...labelled(stage.stage, metricTexts(stage).map(glue).join("  ")));
+  // Of a sweep its trials are told beside each other.
+  if (record.sweep === undefined)
+    for (const stage of measured) lines.push(...labelled(stage.stage, metricTexts(stage).map(glue).join("  ")));
   for (const line of warningLines(record.stages, warnings, width - 4)) {
     lines.push(`  ${line.replace(/^!/, palette.yellow("!"))}`);
   }
@@ -55,7 +57,7 @@ export function renderSummary({ record, warnings }: Summary, style: TextStyle, s
   if (settings.reportFile !== undefined) lines.push(...labelled("report", glue(settings.reportFile)));
   const suffix = settings.commandSuffix ?? record.profiles.map((name) => ` --profile ${name}`).join("");
   if (record.name !== undefined) lines.push(...labelled("run", glue(`${record.name} (${shortRunId(record.id)})`)));
-  const next = nextHint(record, counts, suffix);
+  const next = record.sweep === undefined ? nextHint(record, counts, suffix) : undefined;
   if (next !== undefined) lines.push(...labelled("next", next));
   return lines.join("\n");
 }

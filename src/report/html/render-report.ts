@@ -11,10 +11,18 @@ import { formatPlural } from "../format-count.ts";
 import { formatDuration } from "../format-duration.ts";
 import { formatFigure } from "../format-figure.ts";
 import { nondeterminismLines } from "../nondeterminism-text.ts";
-import { chartFontFaces, chartSources, findCharts, type ReportArtifacts, renderFigure } from "./report-charts.ts";
+import {
+  chartFontFaces,
+  chartSources,
+  findCharts,
+  type ReportArtifacts,
+  type ReportChart,
+  renderFigure,
+} from "./report-charts.ts";
 import { REPORT_SCRIPT } from "./report-script.ts";
 import { renderStage } from "./report-stage.ts";
 import { REPORT_STYLE } from "./report-style.ts";
+import { renderTrials, stagesToShow } from "./report-sweep.ts";
 import { renderPairs, renderParams } from "./report-table.ts";
 import { readVegaRuntime, type VegaRuntime } from "./vega-runtime.ts";
 
@@ -25,18 +33,35 @@ export function renderReport(
   record: RunRecord,
   artifacts: ReportArtifacts,
   readRuntime: () => VegaRuntime | undefined = readVegaRuntime,
+  sweepChart?: ReportChart,
 ): string {
-  const charts = findCharts(record, artifacts);
+  const { sweep } = record;
+  const isShown = sweep === undefined ? () => true : stagesToShow(sweep);
+  const shown: RunRecord = { ...record, stages: record.stages.filter(({ stage }) => isShown(stage)) };
+  const own = findCharts(shown, artifacts);
+  // The script finds a chart by its place.
+  const charts = sweepChart === undefined ? own : [...own, sweepChart];
   const runtime = charts.some(({ source }) => source !== undefined) ? readRuntime() : undefined;
   const sections = [
     renderHead(record),
     ...renderFailures(record),
-    renderMetrics(record),
+    ...(sweep === undefined
+      ? []
+      : [
+          section(
+            "Sweep",
+            (sweepChart === undefined ? "" : renderFigure(sweepChart, own.length)) + renderTrials(sweep),
+          ),
+        ]),
+    renderMetrics(shown),
     ...renderWarnings(record),
     section("Stage graph", `<div class="card graph">${renderGraph(record)}</div>`),
-    charts.length === 0
+    own.length === 0
       ? ""
-      : section("Charts", `<div class="charts">${charts.map((c, i) => renderFigure(c, i)).join("")}</div>`),
+      : section(
+          sweep === undefined ? "Charts" : "Charts of the best trial",
+          `<div class="charts">${own.map((c, i) => renderFigure(c, i)).join("")}</div>`,
+        ),
     section("Stage by stage", `<div class="card stages">${renderStages(record)}</div>`),
     `<div class="pair">${section("Params", `<div class="card">${renderParams(record.params)}</div>`)}${section("Environment", `<div class="card">${renderEnvironment(record)}</div>`)}</div>`,
     `<footer>Written by tfpipe ${escapeHtml(record.environment.tfpipe)}. This file needs nothing beside it.</footer>`,

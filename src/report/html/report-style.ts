@@ -24,6 +24,7 @@ h3{font-size:12px;font-weight:600;color:var(--soft);margin:0 0 6px}
 .note{border-left:3px solid var(--due);margin-top:10px;padding:10px 16px}.note.failure{border-left-color:var(--bad)}
 .note p{margin:2px 0}
 .graph{overflow-x:auto}.graph svg{display:block;max-width:none}
+.trials{margin-top:14px;overflow-x:auto}.trials p{margin:10px 0 0}
 .charts{display:flex;flex-wrap:wrap;gap:14px;align-items:stretch}
 figure{margin:0;min-width:0;display:flex;flex-direction:column}
 figure .view{position:relative;flex:1;display:flex;justify-content:center;align-items:flex-start}
