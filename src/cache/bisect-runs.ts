@@ -86,11 +86,11 @@ export interface TrainingSide {
   readonly trace: Trace;
 }
 
-/** Undefined where there is nothing to add to what the histories tell. */
+/** `training`: left out where the histories are equal. Undefined where there is nothing to add to them. */
 export type ReplayTraining = (
   before: TrainingSide,
   after: TrainingSide,
-  training: TrainingParting,
+  training: TrainingParting | undefined,
 ) => Promise<TrainingReplay | undefined>;
 
 export interface BisectParts {
@@ -251,7 +251,7 @@ async function describeParting(
   }
   const [before, after] = [traceOf(parts.traces, a), traceOf(parts.traces, b)];
   const replay =
-    training === undefined || before === undefined || after === undefined
+    before === undefined || after === undefined
       ? undefined
       : await parts.replay?.({ record: a, trace: before }, { record: b, trace: after }, training);
   return {

@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import { digestBytes } from "../identity/digest.ts";
 import { canonicalJson, type JsonObject } from "../json.ts";
-import type { FileSystem } from "../platform/file-system.ts";
+import { type FileSystem, isRefusal } from "../platform/file-system.ts";
 import { replaceFile, type StoreLayout } from "./store-layout.ts";
 import type { Trace } from "./trace-store.ts";
 
@@ -50,7 +50,7 @@ export function createLedger(files: FileSystem, layout: StoreLayout): Ledger {
   const names = (): Map<string, string[]> => {
     if (known !== undefined) return known;
     known = new Map();
-    for (const name of files.list(folder)) {
+    for (const name of listQuietly(files, folder)) {
       const fingerprint = name.slice(0, FINGERPRINT_LENGTH);
       known.set(fingerprint, [...(known.get(fingerprint) ?? []), name]);
     }
@@ -77,6 +77,16 @@ export function createLedger(files: FileSystem, layout: StoreLayout): Ledger {
       names().set(fingerprint, [...(names().get(fingerprint) ?? []), name]);
     },
   };
+}
+
+/** Nothing where it cannot be read: what a stage is marked with is no reason not to run it. */
+function listQuietly(files: FileSystem, folder: string): readonly string[] {
+  try {
+    return files.list(folder);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return [];
+  }
 }
 
 /** Paths of entries whose fingerprint has no trace any more. */

@@ -32,7 +32,7 @@ interface Side {
 
 export function createTrainingReplay(workspace: Workspace, request: ReplayTrainingRequest): ReplayTraining {
   return async (before, after, training) => {
-    if (training.incomparable !== undefined) return undefined;
+    if (training?.incomparable !== undefined) return undefined;
     try {
       return await search(workspace, request, [before, after], training);
     } catch (error) {
@@ -43,27 +43,27 @@ export function createTrainingReplay(workspace: Workspace, request: ReplayTraini
 }
 
 /** Not only in how far they go. */
-function areApart({ minibatch, measured }: TrainingParting): boolean {
-  return minibatch !== undefined || measured !== undefined;
+function areApart(training: TrainingParting | undefined): training is TrainingParting {
+  return training?.minibatch !== undefined || training?.measured !== undefined;
 }
 
 async function search(
   workspace: Workspace,
   request: ReplayTrainingRequest,
   sides: readonly [TrainingSide, TrainingSide],
-  training: TrainingParting,
+  training: TrainingParting | undefined,
 ): Promise<TrainingReplay | undefined> {
   const [a, b] = [await openSide(workspace, sides[0]), await openSide(workspace, sides[1])];
   const perEpoch = a.stretches[0]?.done;
   if (perEpoch === undefined || b.stretches[0]?.done !== perEpoch) return undefined;
   const first = await firstDifferingCheckpoint(workspace, request.comparer, a, b);
-  const isApart = areApart(training);
-  if (first === undefined && !isApart) return undefined;
+  const shown = areApart(training) ? training : undefined;
+  if (first === undefined && shown === undefined) return undefined;
   const found = first === undefined ? {} : { checkpoint: { name: first.name, difference: first.difference } };
   const never = Number.POSITIVE_INFINITY;
-  const epoch = 1 + Math.min(isApart ? training.equalEpochs : never, first?.index ?? never);
-  const isTold = training.minibatch !== undefined && training.equalEpochs + 1 === epoch;
-  const latest = isTold ? training.minibatch.minibatch : perEpoch;
+  const epoch = 1 + Math.min(shown?.equalEpochs ?? never, first?.index ?? never);
+  const loss = shown?.equalEpochs === epoch - 1 ? shown.minibatch : undefined;
+  const latest = loss?.minibatch ?? perEpoch;
   try {
     const replayed = await findStep(workspace, request, sides, [a, b], { epoch, latest, perEpoch });
     return { ...found, replayed };

@@ -97,7 +97,8 @@ function causeText({ class: cause, difference, text }: Cause): string {
 
 function trainingTexts({ epochs, equalEpochs, minibatch, measured, incomparable }: TrainingParting): readonly string[] {
   if (incomparable !== undefined) return [`its epochs cannot be compared: ${incomparable}`];
-  const equal = equalEpochs === 0 ? [] : [`epochs 1 to ${equalEpochs} are equal, every loss and accuracy`];
+  const which = equalEpochs === 1 ? "epoch 1 is" : `epochs 1 to ${equalEpochs} are`;
+  const equal = equalEpochs === 0 ? [] : [`${which} equal, every loss and accuracy`];
   if (minibatch !== undefined) {
     const { minibatch: at, of, before, after } = minibatch;
     return [
