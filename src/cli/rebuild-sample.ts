@@ -7,10 +7,11 @@
  * A stage whose data, program or engine is not here is passed over, with the reason, and the next of the draw takes its
  * place: that so many as were asked for were made again is what the check promises.
  */
-import { createOverlayStore, type OverlayStore } from "../cache/overlay-store.ts";
+import type { OverlayStore } from "../cache/overlay-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
 import type { StageVerdict, StageVerification } from "../cache/verification.ts";
 import { describe } from "../execute/lock-diagnostics.ts";
+import { withOverlay } from "../execute/replay-stage.ts";
 import { keyStageInputs } from "../execute/stage-inputs.ts";
 import { makeStageKey } from "../execute/stage-key.ts";
 import { verifyStage } from "../execute/verify-stage.ts";
@@ -72,16 +73,15 @@ export async function rebuildSample(
   const stages: RebuiltStage[] = [];
   const passedOver: PassedOver[] = [];
   const lease = parts[0] === undefined ? undefined : holdStore(app, parts[0].workspace, "what is to be rebuilt");
-  const rebuilders: Rebuilder[] = [];
   const done = new Set<string>();
-  try {
-    for (const part of parts)
-      rebuilders.push(
-        new Rebuilder(app, part, (one) => {
+  const rebuild = async (overlays: Overlays): Promise<void> => {
+    const rebuilders = parts.map(
+      (part) =>
+        new Rebuilder(app, part, overlays.get(part.workspace.layout.root)!, (one) => {
           stages.push(one);
           if (!quiet) print(app, one, parts);
         }),
-      );
+    );
     for (const place of drawingOrder(drawn.length, sample.seed, "rebuild")) {
       if (done.size === wanted || app.interrupts.stop.aborted) break;
       const { at, name } = drawn[place]!;
@@ -89,8 +89,11 @@ export async function rebuildSample(
       if (reason === undefined) done.add(`${parts[at]!.results}/${name}`);
       else passedOver.push({ results: parts[at]!.results, stage: name, reason });
     }
+  };
+  try {
+    const workspaces = parts.map(({ workspace }) => workspace);
+    await withOverlays(workspaces, app.interrupts.kill, rebuild);
   } finally {
-    for (const rebuilder of rebuilders) rebuilder.remove();
     lease?.release();
   }
   const exitCode = app.interrupts.stop.aborted ? 130 : exitCodeOf(stages, done.size, wanted);
@@ -110,6 +113,23 @@ export async function rebuildSample(
   return rebuilt;
 }
 
+type Overlays = ReadonlyMap<string, OverlayStore>;
+
+/** One for each store, by its folder. */
+async function withOverlays(
+  workspaces: readonly Workspace[],
+  killSignal: AbortSignal,
+  work: (overlays: Overlays) => Promise<void>,
+  made: Overlays = new Map(),
+): Promise<void> {
+  const next = workspaces.find(({ layout }) => !made.has(layout.root));
+  if (next === undefined) return work(made);
+  const { root } = next.layout;
+  return withOverlay(next, killSignal, (overlay) =>
+    withOverlays(workspaces, killSignal, work, new Map([...made, [root, overlay]])),
+  );
+}
+
 function exitCodeOf(stages: readonly RebuiltStage[], done: number, wanted: number): ExitCode {
   if (stages.some((one) => one.verdict === "differs" && one.waived === undefined)) return 4;
   if (stages.some(({ verdict }) => verdict === "failed")) return 1;
@@ -127,17 +147,13 @@ class Rebuilder {
   /** Why a stage was not made again; undefined of one that was. */
   readonly #done = new Map<string, string | undefined>();
 
-  constructor(app: App, part: RebuildPart, onStage: (stage: RebuiltStage) => void) {
+  constructor(app: App, part: RebuildPart, overlay: OverlayStore, onStage: (stage: RebuiltStage) => void) {
     this.#app = app;
     this.#part = part;
     this.#stages = new Map(part.pipeline.stages.map((stage) => [stage.name, stage]));
-    this.#overlay = createOverlayStore(part.workspace);
-    this.#workspace = { ...part.workspace, ...this.#overlay };
+    this.#overlay = overlay;
+    this.#workspace = { ...part.workspace, ...overlay };
     this.#onStage = onStage;
-  }
-
-  remove(): void {
-    this.#overlay.remove();
   }
 
   /** Undefined where it was made again, whatever came out; else why it cannot be here. */
