@@ -21,7 +21,8 @@ describe.each(BIT_ENGINES)("on $title", ({ openEngine }) => {
   let [kills, withinEpochs] = [0, 0];
 
   test.skipIf(openEngine === undefined).each(trainings)(`seed ${seed}: $name`, async (training) => {
-    const proved = await bench.prove(training, { openEngine: openEngine!, epochs: 15, first: 10, seed, charts: true });
+    const charts = trainings.indexOf(training) % 8 === 0;
+    const proved = await bench.prove(training, { openEngine: openEngine!, epochs: 15, first: 10, seed, charts });
     kills += proved.kills;
     withinEpochs += proved.withinEpochs;
   });
