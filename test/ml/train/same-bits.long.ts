@@ -17,15 +17,18 @@ beforeAll(async () => {
 });
 afterAll(() => bench.remove());
 
-describe.each(BIT_ENGINES)("on $title", ({ openEngine }) => {
+describe.each(BIT_ENGINES.map((engine) => [engine.title, engine] as const))("on %s", (_, { openEngine }) => {
   let [kills, withinEpochs] = [0, 0];
 
-  test.skipIf(openEngine === undefined).each(trainings)(`seed ${seed}: $name`, async (training) => {
-    const charts = trainings.indexOf(training) % 8 === 0;
-    const proved = await bench.prove(training, { openEngine: openEngine!, epochs: 15, first: 10, seed, charts });
-    kills += proved.kills;
-    withinEpochs += proved.withinEpochs;
-  });
+  test.skipIf(openEngine === undefined).each(trainings.map((training) => [training.name, training] as const))(
+    `seed ${seed}: %s`,
+    async (_, training) => {
+      const charts = trainings.indexOf(training) % 8 === 0;
+      const proved = await bench.prove(training, { openEngine: openEngine!, epochs: 15, first: 10, seed, charts });
+      kills += proved.kills;
+      withinEpochs += proved.withinEpochs;
+    },
+  );
 
   test.skipIf(openEngine === undefined)("most of the kills were within an epoch that had been saved", () => {
     console.log(`${kills} kills, ${withinEpochs} of them went on from within an epoch`);

@@ -77,18 +77,21 @@ afterAll(() => bench.remove());
 /** Where all are trained on native, every other one does on wasm: the long test has all on both. */
 const onBoth = BIT_ENGINES.every(({ openEngine }) => openEngine !== undefined);
 
-describe.each(BIT_ENGINES)("on $title", ({ name, openEngine }) => {
+describe.each(BIT_ENGINES.map((engine) => [engine.title, engine] as const))("on %s", (_, { name, openEngine }) => {
   const own = trainings.filter((_, at) => name === "native" || !onBoth || at % 2 === 0);
   const models = new Map<string, string>();
   let withinEpochs = 0;
 
-  test.skipIf(openEngine === undefined).each(own)("$name", async (training) => {
-    const charts = training === trainings[0];
-    const proof = { openEngine: openEngine!, epochs: 3, first: 2, seed: SEED, charts };
-    const proved = await bench.prove(training, proof);
-    models.set(proved.outcome["model weights"]!, training.name);
-    withinEpochs += proved.withinEpochs;
-  });
+  test.skipIf(openEngine === undefined).each(own.map((training) => [training.name, training] as const))(
+    "%s",
+    async (_, training) => {
+      const charts = training === trainings[0];
+      const proof = { openEngine: openEngine!, epochs: 3, first: 2, seed: SEED, charts };
+      const proved = await bench.prove(training, proof);
+      models.set(proved.outcome["model weights"]!, training.name);
+      withinEpochs += proved.withinEpochs;
+    },
+  );
 
   test.skipIf(openEngine === undefined)("no two of them are the same, and they were killed within epochs", () => {
     // What is compared above would also be equal if a setting were ignored, or no state within an epoch were used.
