@@ -4,7 +4,7 @@
  * compared with: the lock, a run, a lock file, or the locks of another checkout.
  */
 import { basename, join, relative, resolve } from "node:path";
-import type { ResultsChange, StageState } from "../cache/results-change.ts";
+import type { ResultsChange, ResultsName, StageState } from "../cache/results-change.ts";
 import { createRunStore, findRun, type RunStore, wholeRecord } from "../cache/run-store.ts";
 import { placeDiagnostics } from "../diagnostics/place-diagnostic.ts";
 import type { LockProblem } from "../execute/check-lock.ts";
@@ -154,7 +154,7 @@ async function reportLocked(
   const stateOf = (stage: string): StageState =>
     outdated.has(stage) ? "outdated" : waiting.has(stage) ? "behind" : "follows";
   const opened = { pipeline, graph, workspace, runs: createRunStore(workspace) };
-  const after = sideOfLock(workspace.traces, lock.file, locked, stateOf);
+  const after = sideOfLock(workspace.traces, { what: "lock", file: lock.file }, locked, stateOf);
   const before = options.against === undefined ? undefined : findBefore(app, file, opened, undefined, options);
   const placed = exitCode === 0 ? [] : placeDiagnostics(diagnostics, texts);
   const change = changeOf(app, opened, before, after, {
@@ -240,32 +240,31 @@ function findBefore(
   lock: OpenedLock | undefined,
   { against }: ReportOptions,
 ): ResultsSide | undefined {
-  const ofLock = (shown: string, results: LockedResults | undefined) =>
-    results === undefined ? noResults(shown) : sideOfLock(workspace.traces, shown, results, () => "follows");
+  const ofLock = (name: ResultsName, results: LockedResults | undefined): ResultsSide =>
+    results === undefined ? { name, stages: new Map() } : sideOfLock(workspace.traces, name, results, () => "follows");
   if (against === undefined) {
     const locked = findResults(lock?.lock, pipeline.profiles);
-    return locked === undefined ? undefined : ofLock(lock!.file, locked);
+    return locked === undefined ? undefined : ofLock({ what: "lock", file: lock!.file }, locked);
   }
   const path = resolve(app.cwd, against);
   const kind = app.files.stat(app.files.resolveLink(path))?.kind;
   if (kind === "folder") {
     const other = join(path, relative(app.cwd, lockPath(app, file)));
-    const shown = join(against, relative(app.cwd, lockPath(app, file)));
+    const there: ResultsName = { what: "lock", file: showLockFile(app, file), isElsewhere: true };
     // A pipeline that is new has none there.
-    if (app.files.stat(other) === undefined) return noResults(shown);
-    return ofLock(shown, findResults(openOther(app, other, shown), pipeline.profiles));
+    if (app.files.stat(other) === undefined) return { name: there, stages: new Map() };
+    const shown = join(against, showLockFile(app, file));
+    return ofLock(there, findResults(openOther(app, other, shown), pipeline.profiles));
   }
   if (kind === "file" || /\.ya?ml$/.test(against)) {
     const locked = findResults(openOther(app, path, against), pipeline.profiles);
     if (locked === undefined)
       throw new UsageError(`${against} has nothing of ${pipelineFolderName(pipeline)}`, "is it this pipeline's lock?");
-    return ofLock(against, locked);
+    return ofLock({ what: "lock", file: against }, locked);
   }
   const record = needRun(runs, against, pipeline, "the run to compare with");
   return sideOfRun(workspace.traces, against, record, pipeline);
 }
-
-const noResults = (file: string): ResultsSide => ({ name: { what: "lock", file }, stages: new Map() });
 
 /** Another's lock is only read where it stands as it was written: what is wrong with it is for the check there to tell. */
 function openOther(app: App, path: string, shown: string) {
@@ -348,7 +347,10 @@ async function writeHtml(app: App, files: readonly string[], options: ReportOpti
   const { workspace, pipeline, record } = opened;
   const folder =
     options.out === undefined
-      ? join(workspace.artifactsFolder, pipelineFolderName(pipeline))
+      ? join(
+          workspace.artifactsFolder,
+          pipelineFolderName({ ...pipeline, ...(record.sweep && { sweep: record.sweep }) }),
+        )
       : resolve(app.cwd, options.out);
   await writeReport(app, workspace, folder, record);
   app.out.write(`${relative(app.cwd, join(folder, "report.html"))}\n`);
