@@ -32,7 +32,7 @@ export type KilledTraining = keyof typeof TRAININGS;
 export async function createKillableProject(engine: "native" | "wasm", training: KilledTraining): Promise<Project> {
   const project = await createTinyProject();
   const edit = (from: string | RegExp, to: string) => project.edit("pipelines/tiny.yaml", from, to);
-  edit(/^engine: .*$/m, `engine: { name: ${engine}, threads: ${engine === "native" ? 2 : 1} }`);
+  if (engine === "native") edit(/^engine: .*$/m, "engine: { name: native, threads: 2 }");
   edit("title: Loss }", "title: Loss, minutes: 10 }");
   edit("block: basic, layers: [1, 1, 1, 1]", "architecture: resnet9, width: 4");
   edit(
