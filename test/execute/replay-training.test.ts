@@ -7,97 +7,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bisectRuns, type Parting } from "../../src/cache/bisect-runs.ts";
 import { createContentComparer } from "../../src/compose-comparison.ts";
-import type { StageDefinition } from "../../src/contract.ts";
 import { createTrainingReplay } from "../../src/execute/replay-training.ts";
 import type { Workspace } from "../../src/execute/workspace.ts";
 import type { JsonObject } from "../../src/json.ts";
-import type { Pipeline } from "../../src/language/pipeline.ts";
 import type { StageRecord } from "../../src/record.ts";
 import { runRecord } from "../report/recorded-run.ts";
-import { PuppetRunner, type PuppetStage } from "./puppet-run.ts";
-
-const STEPS = 8;
-const EPOCHS = 3;
-
-/** A weight that grows by steps, and is moved a little once where it is told to be. The loss is a coarse look at it. */
-const STEPPER = `
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-export const puppet = { type: "puppet", async run({ params, checkpoints, outputs, progress, signal }) {
-  const { epochs, steps, nudgeAt, nudge, blur, flag } = params;
-  let state = { step: 0, weight: 1, loss: [], epochs: [] };
-  for (let epoch = epochs; epoch > 0; epoch--) {
-    const found = await checkpoints.find({ epoch });
-    if (found === undefined) continue;
-    state = JSON.parse(readFileSync(found.path("state.json"), "utf8"));
-    break;
-  }
-  const write = (folder) => {
-    const header = JSON.stringify({ weight: { dtype: "F32", shape: [1], data_offsets: [0, 4] } }).padEnd(96);
-    const bytes = Buffer.alloc(8 + 96 + 4);
-    bytes.writeBigUInt64LE(96n);
-    bytes.write(header, 8);
-    bytes.writeFloatLE(state.weight, 104);
-    writeFileSync(folder + "/model.safetensors", bytes);
-  };
-  const save = (key) => checkpoints.save(key, async (folder) => {
-    write(folder);
-    writeFileSync(folder + "/state.json", JSON.stringify(state));
-  });
-  while (state.step < epochs * steps) {
-    const epoch = Math.floor(state.step / steps) + 1;
-    state.loss.push(Math.round(state.weight / blur));
-    state.step++;
-    state.weight = Math.fround(state.weight * 1.25 + (state.step === nudgeAt || existsSync(flag) ? nudge : 0));
-    progress({ phase: "epoch " + epoch, done: state.step, total: epochs * steps, unit: "steps" });
-    if (signal.aborted) {
-      await save({ within: epoch });
-      throw signal.reason;
-    }
-    if (state.step % steps > 0) continue;
-    state.epochs.push({ epoch, trainLoss: state.loss.at(-1) });
-    await save({ epoch });
-  }
-  write(outputs.model.folder);
-  const { loss, epochs: records } = state;
-  writeFileSync(outputs.history.folder + "/history.json", JSON.stringify({ iterationsPerEpoch: steps, loss, epochs: records }));
-} };
-`;
-
-const outputs = {
-  model: { kind: "model", description: "The weight." },
-  history: { kind: "history", description: "What was seen of it." },
-} as const;
-
-const definition: StageDefinition = {
-  type: "puppet",
-  description: "Takes steps.",
-  inputs: {},
-  outputs,
-  stretches: async ({ params }) =>
-    Array.from({ length: Number(params.epochs) }, (_, before) => ({
-      name: `epoch ${before + 1}`,
-      needs: before === 0 ? [] : [{ epoch: before }],
-      to: { epoch: before + 1 },
-      done: (before + 1) * Number(params.steps),
-    })),
-  run: async () => {},
-};
-
-class StepperRunner extends PuppetRunner {
-  constructor() {
-    super();
-    writeFileSync(join(this.folder, "code", "puppet.mjs"), STEPPER);
-  }
-
-  override async workspace(...parts: Parameters<PuppetRunner["workspace"]>): Promise<Workspace> {
-    return { ...(await super.workspace(...parts)), catalogue: new Map([["puppet", { definition, schema: {} }]]) };
-  }
-
-  override pipeline(stages: Readonly<Record<string, PuppetStage>>, name?: string): Pipeline {
-    const pipeline = super.pipeline(stages, name);
-    return { ...pipeline, stages: pipeline.stages.map((stage) => ({ ...stage, outputs })) };
-  }
-}
+import { STEPS, StepperRunner } from "./stepper-run.ts";
 
 let runner: StepperRunner;
 let workspace: Workspace;
@@ -110,9 +25,7 @@ beforeEach(async () => {
 afterEach(() => runner.remove());
 
 async function train(params: JsonObject, changed: Partial<Workspace> = {}): Promise<readonly StageRecord[]> {
-  const flag = join(runner.folder, "flag");
-  const all = { epochs: EPOCHS, steps: STEPS, nudgeAt: 0, nudge: 0.001, blur: 0.0001, flag, ...params };
-  const stages = { train: { params: all } };
+  const stages = { train: { params: runner.params(params) } };
   return (await runner.run(stages, { workspace: { ...workspace, ...changed }, force: ["train"] })).records;
 }
 
