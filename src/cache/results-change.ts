@@ -27,10 +27,10 @@ export interface ResultsChange {
   readonly notes: readonly string[];
 }
 
-/** Without a name it is the last run. */
+/** Without a name it is the last run. `isElsewhere`: the lock in another checkout. */
 export type ResultsName =
   | { readonly what: "run"; readonly name?: string }
-  | { readonly what: "lock"; readonly file: string };
+  | { readonly what: "lock"; readonly file: string; readonly isElsewhere?: true };
 
 export interface StageResultChange {
   readonly stage: string;

@@ -56,16 +56,16 @@ type Traces = Pick<TraceStore, "find">;
 /** `stateOf`: whether what is locked of a stage follows. */
 export function sideOfLock(
   traces: Traces,
-  file: string,
+  name: ResultsName,
   { stages }: LockedResults,
   stateOf: (stage: string) => StageState,
 ): ResultsSide {
-  const sides = Object.entries(stages).map(([name, { fingerprint, outputs, metrics, key, machine }]) => {
+  const sides = Object.entries(stages).map(([stage, { fingerprint, outputs, metrics, key, machine }]) => {
     const trace = findTrace(traces, fingerprint, outputs);
     const result = { fingerprint, outputs, metrics, key, machine, ...(trace === undefined ? {} : { trace }) };
-    return [name, { state: stateOf(name), reasons: [], result }] as const;
+    return [stage, { state: stateOf(stage), reasons: [], result }] as const;
   });
-  return { name: { what: "lock", file }, stages: new Map<string, SideStage>(sides) };
+  return { name, stages: new Map<string, SideStage>(sides) };
 }
 
 /** `earlier`: fingerprints of the last successes, for stages that were no part of the run. */
@@ -182,18 +182,28 @@ function explain(
     return alone("what it was made from is not known any more");
   if (stage === undefined || differences.length === 0)
     return isSame ? { reasons: [], roots: [] } : alone(otherResult(before, after));
-  const reasons: string[] = [];
+  const own: string[] = [];
   const found: ResultCause[] = [];
+  // Inputs by where their change begins: a stage often reads several outputs of another.
+  const inputs = new Map<string, string[]>();
   for (const difference of differences) {
     const source = difference.part === "input" ? stage.inputs[difference.name] : undefined;
     const farther = (source === undefined ? [] : producersOf(source)).flatMap((made) => roots.get(made.stage) ?? []);
-    const text = describe(difference, stage);
     const [first] = farther;
-    if (first === undefined) found.push({ stage: name, text });
-    else found.push(...farther);
-    reasons.push(first === undefined ? text : `input ${difference.name} changed (${first.stage}: ${first.text})`);
+    if (first === undefined) {
+      const text = describe(difference, stage);
+      own.push(text);
+      found.push({ stage: name, text });
+      continue;
+    }
+    found.push(...farther);
+    const origin = `${first.stage}: ${first.text}`;
+    inputs.set(origin, [...(inputs.get(origin) ?? []), difference.name]);
   }
-  return { reasons, roots: found };
+  const changed = [...inputs].map(
+    ([origin, ports]) => `${ports.length === 1 ? "input" : "inputs"} ${ports.join(", ")} changed (${origin})`,
+  );
+  return { reasons: [...own, ...changed], roots: found };
 }
 
 function otherResult(before: SideResult, after: SideResult): string {

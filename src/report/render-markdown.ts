@@ -106,7 +106,7 @@ const outcomesOf = (stages: readonly StageResultChange[]): string => {
 };
 
 function nameOf(name: ResultsName): string {
-  if (name.what === "lock") return code(name.file);
+  if (name.what === "lock") return name.isElsewhere ? "the lock of the other checkout" : code(name.file);
   return name.name === undefined ? "the last run" : `the run ${code(name.name)}`;
 }
 

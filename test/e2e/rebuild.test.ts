@@ -1,7 +1,7 @@
 /** `pipe check --rebuild` with the real program: what is attested is made again in a clone, without the store that made it. */
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { readdirSync, rmSync } from "node:fs";
-import { afterEach, describe, expect, test } from "vitest";
+import { cpSync, readdirSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { FrozenJson } from "../../src/cli/check-frozen.ts";
 import { makeStatement, signStatement } from "../../src/identity/attestation.ts";
 import { readLock, renderLock } from "../../src/identity/lock-text.ts";
@@ -12,27 +12,41 @@ const pem = (key: KeyObject) => key.export({ type: "pkcs8", format: "pem" }).toS
 const publicPem = (key: KeyObject) => createPublicKey(key).export({ type: "spki", format: "pem" }).toString();
 const ATTESTATION = "words.attestation.json";
 
-let project: Project;
-let clone: Project | undefined;
 const key = generateKeyPairSync("ed25519").privateKey;
-afterEach(() => {
-  project.remove();
-  clone?.remove();
-  clone = undefined;
+/** As most tests need it. */
+let plain: Project;
+let clone: Project;
+beforeAll(async () => {
+  plain = await attest(() => {});
 });
+afterAll(() => plain.remove());
+afterEach(() => clone.remove());
 
-/** Run, locked, attested; then a clone with these files beside them. */
-async function attested(files: readonly string[], before: () => void = () => {}): Promise<Project> {
-  project = createWordsProject();
-  before();
+/** Run, locked, attested. */
+async function attest(edit: (project: Project) => void): Promise<Project> {
+  const project = createWordsProject();
+  edit(project);
   project.write("key.pem", pem(key));
   for (const args of [["run"], ["lock"], ["attest", "--key", "key.pem"]]) {
     const [command, ...rest] = args as [string, ...string[]];
     expect(await project.run([command, "words.yaml", ...rest])).toMatchObject({ code: 0 });
   }
+  return project;
+}
+
+/** Without the store that made it. */
+function cloneOf(project: Project, files: readonly string[]): Project {
   clone = new Project();
   for (const file of ["words.yaml", "words.lock.yaml", ATTESTATION, ...files]) clone.write(file, project.read(file));
   clone.write("trusted-keys.pem", publicPem(key));
+  return clone;
+}
+
+/** Of an edited pipeline. */
+async function cloneOfEdited(files: readonly string[], edit: (project: Project) => void): Promise<Project> {
+  const project = await attest(edit);
+  cloneOf(project, files);
+  project.remove();
   return clone;
 }
 
@@ -41,7 +55,7 @@ const check = (copy: Project, ...args: readonly string[]) =>
 
 describe("in a clone with the inputs", () => {
   test("every stage comes out as it is attested, and nothing of it stays", async () => {
-    const copy = await attested(["text.txt"]);
+    const copy = cloneOf(plain, ["text.txt"]);
     const { code, stdout, stderr } = await check(copy, "--rebuild", "100%", "--seed", "1");
     expect(stderr).toBe("");
     expect(stdout).toContain("words.attestation.json holds");
@@ -53,7 +67,7 @@ describe("in a clone with the inputs", () => {
   });
 
   test("a sample is of the seed, and what it needs is made with it", async () => {
-    const copy = await attested(["text.txt"]);
+    const copy = cloneOf(plain, ["text.txt"]);
     const rebuilt = async (seed: number) => {
       const { code, stdout } = await check(copy, "--rebuild", "25%", "--seed", String(seed), "--json");
       expect(code).toBe(0);
@@ -73,8 +87,8 @@ describe("in a clone with the inputs", () => {
   });
 
   test("what comes out otherwise is told, and the check ends with 4", async () => {
-    const dice = () => project.edit("words.yaml", /rev "[^"]+"/, "head -c 8 /dev/urandom");
-    const copy = await attested(["text.txt"], dice);
+    const dice = (project: Project) => project.edit("words.yaml", /rev "[^"]+"/, "head -c 8 /dev/urandom");
+    const copy = await cloneOfEdited(["text.txt"], dice);
     const { code, stdout } = await check(copy, "--rebuild", "100%");
     expect(code).toBe(4);
     expect(stdout).toMatch(/^✗ other +differs/m);
@@ -88,7 +102,7 @@ describe("in a clone with the inputs", () => {
   });
 
   test("a signed digest that no run ever gave is found, which the chain alone cannot", async () => {
-    const copy = await attested(["text.txt"]);
+    const copy = cloneOf(plain, ["text.txt"]);
     const lock = readLock(copy.read("words.lock.yaml"))!;
     const [results] = lock.results;
     const out = { ...results!.stages.count!.outputs.out!, digest: "0".repeat(64) };
@@ -108,7 +122,7 @@ describe("in a clone with the inputs", () => {
 
 describe("in a clone without the inputs", () => {
   test("nothing can be rebuilt: that is said with why, and ends with 4", async () => {
-    const copy = await attested([]);
+    const copy = cloneOf(plain, []);
     expect((await check(copy)).code).toBe(0);
     const { code, stdout, stderr } = await check(copy, "--rebuild", "20%");
     expect(code).toBe(4);
@@ -118,7 +132,7 @@ describe("in a clone without the inputs", () => {
   });
 
   test("a stage that needs none takes the place of one that does; too few are an error", async () => {
-    const own = () =>
+    const own = (project: Project) =>
       project.edit(
         "words.yaml",
         "  other:",
@@ -127,7 +141,7 @@ describe("in a clone without the inputs", () => {
     run: echo alone > "\${outputs.out}"
   other:`,
       );
-    const copy = await attested([], own);
+    const copy = await cloneOfEdited([], own);
     for (const seed of ["1", "2"]) {
       const { code, stdout } = await check(copy, "--rebuild", "20%", "--seed", seed);
       expect(stdout).toMatch(/^✓ alone +identical/m);
@@ -140,17 +154,16 @@ describe("in a clone without the inputs", () => {
   });
 
   test("what the store still has of what a stage reads is enough", async () => {
-    await attested([]);
-    project.write("trusted-keys.pem", publicPem(key));
-    rmSync(project.path("text.txt"));
-    const { code, stdout } = await check(project, "--rebuild", "75%");
+    const copy = cloneOf(plain, []);
+    cpSync(plain.path("artifacts"), copy.path("artifacts"), { recursive: true });
+    const { code, stdout } = await check(copy, "--rebuild", "75%");
     expect(stdout).toContain("rebuilt 3 of 4 stages: 3 identical");
     expect(code).toBe(0);
   });
 });
 
 test("a chain that does not hold is not rebuilt, and a share that is none is refused", async () => {
-  const copy = await attested(["text.txt"]);
+  const copy = cloneOf(plain, ["text.txt"]);
   copy.write("trusted-keys.pem", "# none\n");
   const { code, stdout, stderr } = await check(copy, "--rebuild", "100%");
   expect(code).toBe(4);

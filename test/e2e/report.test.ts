@@ -39,7 +39,7 @@ describe("of runs", () => {
     expect(text).toMatchInlineSnapshot(`
       "## \`words\`
 
-      **2 of 4 stages have another result** in the last run than in \`base/words.lock.yaml\`.
+      **2 of 4 stages have another result** in the last run than in the lock of the other checkout.
 
       **Root cause**
 
@@ -131,7 +131,7 @@ describe("in a clone without runs", () => {
 
       ✓ \`pipelines/words.lock.yaml\` follows from the files here: 4 stages.
 
-      4 stages have the same result in \`pipelines/words.lock.yaml\` as in \`base/pipelines/words.lock.yaml\`.
+      4 stages have the same result in \`pipelines/words.lock.yaml\` as in the lock of the other checkout.
 
       <details><summary>4 stages as before</summary>
 
@@ -146,7 +146,7 @@ describe("in a clone without runs", () => {
     expect(await report("--md", "--against", "base")).toMatchInlineSnapshot(`
       "## \`words\`
 
-      4 stages have the same result in \`pipelines/words.lock.yaml\` as in \`base/pipelines/words.lock.yaml\`.
+      4 stages have the same result in \`pipelines/words.lock.yaml\` as in the lock of the other checkout.
 
       ✗ **\`pipelines/words.lock.yaml\` does not follow from the files here**; 1 more stage may change then:
 

@@ -257,7 +257,7 @@ describe("a lock", () => {
       [
         {
           ...locked,
-          before: lock("../main/pipelines/resnet34.lock.yaml"),
+          before: { ...lock("pipelines/resnet34.lock.yaml"), isElsewhere: true },
           stages: [
             { stage: "fetch", state: "follows", result: "same", reasons: [] },
             { stage: "train", state: "outdated", result: "same", reasons: [] },
@@ -277,7 +277,7 @@ describe("a lock", () => {
     expect(text).toMatchInlineSnapshot(`
       "## \`resnet34@quick\`
 
-      3 stages have the same result in \`pipelines/resnet34.lock.yaml\` as in \`../main/pipelines/resnet34.lock.yaml\`.
+      3 stages have the same result in \`pipelines/resnet34.lock.yaml\` as in the lock of the other checkout.
 
       ✗ **\`pipelines/resnet34.lock.yaml\` does not follow from the files here**; 1 more stage may change then:
 
@@ -298,14 +298,14 @@ describe("a lock", () => {
   });
 
   test("of a pipeline that the other branch does not have", () => {
-    const before = lock("../main/pipelines/resnet34.lock.yaml");
+    const before = { ...lock("pipelines/resnet34.lock.yaml"), isElsewhere: true } as const;
     const stages = [{ stage: "fetch", state: "follows", result: "new", reasons: [] }] as const;
     expect(renderMarkdown([{ ...locked, before, stages }], undefined)).toMatchInlineSnapshot(`
       "## \`resnet34@quick\`
 
       ✓ \`pipelines/resnet34.lock.yaml\` follows from the files here: 1 stage.
 
-      \`pipelines/resnet34.lock.yaml\` beside \`../main/pipelines/resnet34.lock.yaml\`: 1 new.
+      \`pipelines/resnet34.lock.yaml\` beside the lock of the other checkout: 1 new.
 
       | stage | state | result | why |
       | --- | --- | --- | --- |
