@@ -18,6 +18,7 @@ import { holdStore } from "./hold-store.ts";
 import { type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 import { createProgressLine } from "./progress-line.ts";
+import { drawingOrder, type RandomSample, readSample, sizeOfSample } from "./random-sample.ts";
 
 export interface VerifyOptions extends PipelineOptions {
   readonly json: boolean;
@@ -27,7 +28,7 @@ export interface VerifyOptions extends PipelineOptions {
 }
 
 export async function verifyCommand(app: App, words: readonly string[], options: VerifyOptions): Promise<ExitCode> {
-  const sample = readSample(app, options);
+  const sample = readSample(app, "--sample", options.sample, options.seed);
   const opened = await openPipeline(app, words, options);
   if (opened === undefined) return 2;
   app.interrupts.listen();
@@ -41,7 +42,7 @@ export async function verifyCommand(app: App, words: readonly string[], options:
       stages.length === 1 ? `stage ${stages[0]} has never run` : "none of these stages has ever run",
       `there is nothing to verify yet: pipe run${opened.commandSuffix}`,
     );
-  const chosen = sample === undefined ? new Set(stages) : drawSample(stages, sample);
+  const chosen = sample === undefined ? new Set(stages) : drawStages(stages, sample);
   const verifier = createVerifier(app, workspace, opened, { last, sample });
   const lease = holdStore(app, workspace, "what is to be verified");
   const verified: StageVerification[] = [];
@@ -84,39 +85,16 @@ function exitCodeOf(stages: readonly StageVerification[]): ExitCode {
   return some("unchecked") ? 4 : 0;
 }
 
-interface Sample {
-  /** Of the stages, up to 1. */
-  readonly share: number;
-  readonly seed: number;
-}
-
-/** Without `--seed` another one each time; it is printed, so that the same sample can be asked for again. */
-function readSample(app: App, { sample, seed }: VerifyOptions): Sample | undefined {
-  if (sample === undefined) {
-    if (seed !== undefined) throw new UsageError("--seed chooses a sample", "as in: --sample 20% --seed 7");
-    return undefined;
-  }
-  const percent = /^(\d+(?:\.\d+)?) ?%$/.exec(sample)?.[1];
-  const share = Number(percent) / 100;
-  if (percent === undefined || share <= 0 || share > 1)
-    throw new UsageError(`--sample ${sample}: more than 0% and at most 100% is needed`, "as in: --sample 20%");
-  if (seed !== undefined && !/^\d{1,15}$/.test(seed))
-    throw new UsageError(`--seed ${seed}: a whole number from 0 on is needed`, "as in: --seed 7");
-  // The last part of a run's id is random.
-  return { share, seed: seed === undefined ? Number.parseInt(app.newRunId().slice(-6), 16) : Number(seed) };
-}
-
-/** At least one. */
-function drawSample(stages: readonly string[], { share, seed }: Sample): ReadonlySet<string> {
-  const order = createRng(seed, "verify", "stages").permutation(stages.length);
-  return new Set([...order.slice(0, Math.ceil(share * stages.length))].map((at) => stages[at]!));
+function drawStages(stages: readonly string[], sample: RandomSample): ReadonlySet<string> {
+  const order = drawingOrder(stages.length, sample.seed, "verify");
+  return new Set(order.slice(0, sizeOfSample(stages.length, sample)).map((at) => stages[at]!));
 }
 
 function createVerifier(
   app: App,
   workspace: Workspace,
   { pipeline }: OpenedPipeline,
-  { last, sample }: { readonly last: Readonly<Record<string, string>>; readonly sample: Sample | undefined },
+  { last, sample }: { readonly last: Readonly<Record<string, string>>; readonly sample: RandomSample | undefined },
 ) {
   const runs = createRunStore(workspace);
   const byName = new Map(pipeline.stages.map((stage) => [stage.name, stage]));
