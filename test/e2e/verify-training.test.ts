@@ -73,16 +73,25 @@ test("a sample replays one epoch from its predecessor, names a forged weight, an
   expect(left()).toEqual([[".store", "tiny"], [], [], []]);
 });
 
-test("Ctrl-C ends it with 130, and leaves nothing behind", async () => {
+test("Ctrl-C ends it with 130, and leaves nothing behind; so it is of bisect", async () => {
+  expect((await project.run(["run", "tiny", "train", "--param", "learningRate=0.03"])).code).toBe(0);
   const before = left();
   const overlay = () => readdirSync(project.path("artifacts")).filter((name) => name.startsWith(".store-"));
-  for (const signals of [["SIGINT"], ["SIGINT", "SIGTERM"]] as const) {
-    const running = project.start(["verify", "tiny", "train"]);
+  for (const [args, signals] of [
+    [["verify", "tiny", "train"], ["SIGINT"]],
+    [
+      ["verify", "tiny", "train"],
+      ["SIGINT", "SIGTERM"],
+    ],
+    [["bisect", "last~1", "last"], ["SIGINT"]],
+  ] as const) {
+    const running = project.start(args);
     await expect.poll(overlay, { interval: 5, timeout: 20_000 }).toHaveLength(1);
     for (const signal of signals) running.child.kill(signal);
     const { code } = await running.result;
     expect(code).toBe(130);
     expect(left()).toEqual(before);
   }
-  expect((await project.run(["run", "tiny", "train", "--json"])).outcomes).toMatchObject({ train: "fresh" });
+  const again = ["run", "tiny", "train", "--json", "--param", "learningRate=0.03"];
+  expect((await project.run(again)).outcomes).toMatchObject({ train: "fresh" });
 });
