@@ -187,6 +187,8 @@ export interface Foresight {
    * others wait until it is there, or its maker is gone.
    */
   readonly makes?: readonly JsonValue[];
+  /** Keys of those that it goes on from: they are kept until it has saved one of its own. */
+  readonly needs?: readonly JsonValue[];
 }
 
 /** A part of an execution: what `run` does from one checkpoint on, if it finds no later one, until it saves another. */

@@ -29,6 +29,8 @@ export interface CheckpointTurn {
   readonly foresight: Foresight | undefined;
   /** Around the saving of each checkpoint. */
   saving(key: JsonValue, save: () => Promise<void>): Promise<void>;
+  /** Whether another stage of the run has yet to go on from it, so that no collector may have it first. */
+  isAwaited(key: JsonValue): boolean;
   end(): void;
 }
 
@@ -56,6 +58,8 @@ const POLL_MS = 200;
 export function createCheckpointTurns(options: CheckpointTurnsOptions): CheckpointTurns {
   const { isOver, signal, onWait, wait } = options;
   const own = new Map<string, OwnLock>();
+  /** Of stages that wait, or have saved nothing yet. */
+  const waiting = new Set<Outlook>();
 
   /** The name of whoever has it. */
   const tryTake = (name: string, stage: string): OwnLock | string => {
@@ -92,12 +96,18 @@ export function createCheckpointTurns(options: CheckpointTurnsOptions): Checkpoi
   return {
     async take(stage, key, workspace) {
       let lock: OwnLock | undefined;
+      let outlook: Outlook | undefined;
       try {
         for (;;) {
           const foresight = await foreseeStage(workspace, stage, key);
-          const makes = foresight?.makes ?? [];
+          const { makes = [], needs = [] } = foresight ?? {};
           const names = makes.map((made) => lockName(key, made));
-          const turn = (first: OwnLock | undefined) => turnOf({ foresight, names, first, stage: stage.name, key });
+          if (outlook !== undefined) waiting.delete(outlook);
+          outlook = { names, needs: needs.map((needed) => lockName(key, needed)) };
+          if (names.length > 0) waiting.add(outlook);
+          const seen = outlook;
+          const turn = (first: OwnLock | undefined) =>
+            turnOf({ foresight, outlook: seen, first, stage: stage.name, key });
           if (names[0] === lock?.name) return turn(lock);
           lock?.release();
           lock = names[0] === undefined ? undefined : await waitFor(names[0], stage);
@@ -107,12 +117,14 @@ export function createCheckpointTurns(options: CheckpointTurnsOptions): Checkpoi
         }
       } catch (error) {
         lock?.release();
+        if (outlook !== undefined) waiting.delete(outlook);
         throw error;
       }
     },
   };
 
-  function turnOf({ foresight, names, first, stage, key }: Begun): CheckpointTurn {
+  function turnOf({ foresight, outlook, first, stage, key }: Begun): CheckpointTurn {
+    const { names } = outlook;
     let lock = first;
     let hasEnded = false;
     return {
@@ -125,6 +137,7 @@ export function createCheckpointTurns(options: CheckpointTurnsOptions): Checkpoi
           await save();
         } finally {
           if (place >= 0) {
+            waiting.delete(outlook);
             lock?.release();
             // Another maker's, which is harmless.
             lock = typeof next === "string" ? undefined : next;
@@ -132,8 +145,19 @@ export function createCheckpointTurns(options: CheckpointTurnsOptions): Checkpoi
           }
         }
       },
+      isAwaited(checkpoint) {
+        const name = lockName(key, checkpoint);
+        const following = names[names.indexOf(name) + 1];
+        return [...waiting].some((other) => {
+          if (other === outlook) return false;
+          // Who needs the next one too will go on from there, or from later.
+          const parts = other.names.includes(name) && (following === undefined || !other.names.includes(following));
+          return parts || other.needs.includes(name);
+        });
+      },
       end() {
         hasEnded = true;
+        waiting.delete(outlook);
         lock?.release();
         lock = undefined;
       },
@@ -141,11 +165,16 @@ export function createCheckpointTurns(options: CheckpointTurnsOptions): Checkpoi
   }
 }
 
+/** As names of locks: all that a stage will make, in order, and what it goes on from. */
+interface Outlook {
+  readonly names: readonly string[];
+  readonly needs: readonly string[];
+}
+
 interface Begun {
   readonly foresight: Foresight | undefined;
-  /** Of the locks of all that it will make, in order. */
-  readonly names: readonly string[];
-  /** The first of them, where it has that. */
+  readonly outlook: Outlook;
+  /** Of what it makes first, where it has that. */
   readonly first: OwnLock | undefined;
   readonly stage: string;
   readonly key: StageKey;

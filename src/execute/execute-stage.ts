@@ -134,7 +134,10 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
             const save = () => checkpoints.save(key.checkpointBase, checkpoint, folder, passing);
             return request.turn === undefined ? save() : request.turn.saving(checkpoint, save);
           },
-          mark: (checkpoint, as) => checkpoints.mark(key.checkpointBase, checkpoint, as),
+          mark(checkpoint, as) {
+            if (as === "expendable" && request.turn?.isAwaited(checkpoint)) return;
+            checkpoints.mark(key.checkpointBase, checkpoint, as);
+          },
           drop: (checkpoint) => checkpoints.drop(key.checkpointBase, checkpoint),
         },
       });

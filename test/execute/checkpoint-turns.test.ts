@@ -141,3 +141,23 @@ test("forced ones share what they train in that run, and nothing of earlier ones
     ]),
   );
 });
+
+test("what another stage has yet to go on from is kept, until that one has gone on", async () => {
+  const stages = (dies: PuppetStage["params"]) => ({
+    one: chained(["x", "y", "a", "aa"]),
+    two: chained(["x", "y", "b", "bb"], dies),
+  });
+  const keptOf = async (fingerprint: string) => {
+    const { checkpoints, traces } = await runner.workspace();
+    const base = traces.find(fingerprint)[0]!.checkpointBase!;
+    const stored = new Map(checkpoints.list(base).map(({ digest, kept }) => [digest, kept]));
+    const keptAt = async (...key: string[]) => stored.get((await checkpoints.peek(base, key))!.digest);
+    return { x: await keptAt("x"), y: await keptAt("x", "y") };
+  };
+  const killed = await runner.run(stages({ dieAt: 3 }), { jobs: 1, keepGoing: true });
+  expect(killed.outcomes).toEqual({ one: "ran", two: "failed" });
+  const { fingerprint } = killed.records[0]!;
+  expect(await keptOf(fingerprint!)).toEqual({ x: false, y: true });
+  expect((await runner.run(stages({}))).outcomes).toEqual({ one: "fresh", two: "ran" });
+  expect(await keptOf(fingerprint!)).toEqual({ x: false, y: false });
+});

@@ -53,6 +53,7 @@ export const puppet = { type: "puppet", async run({ params, inputs, outputs, che
         if (gate.write) writeFileSync(gate.write, "");
         while (gate.wait && !existsSync(gate.wait)) await new Promise((resolve) => setTimeout(resolve, 5));
       }
+      if (done > 0) await checkpoints.mark(key(done - 1), "expendable");
       if (params.dieAt === done + 1) { process.kill(process.pid, "SIGKILL"); await new Promise(() => {}); }
       done++;
       await checkpoints.save(key(done), async (folder) => writeFileSync(folder + "/state.txt", key(done).join("/")));
@@ -80,7 +81,12 @@ const definition: StageDefinition = {
     const links = params.chain.map((_, i) => (params.chain as readonly JsonValue[]).slice(0, i + 1));
     let done = links.length;
     while (done > 0 && (await checkpoints.find(links[done - 1]!)) === undefined) done--;
-    return { text: `goes on after ${done}`, found: done > 0, makes: links.slice(done) };
+    return {
+      text: `goes on after ${done}`,
+      found: done > 0,
+      makes: links.slice(done),
+      needs: links.slice(Math.max(0, done - 1), done),
+    };
   },
   run: async () => {},
 };

@@ -2,7 +2,7 @@
 import type { JsonValue } from "../../json.ts";
 import { stepsPerEpoch } from "../optim/optimizer-step.ts";
 import { epochChain } from "./epoch-chain.ts";
-import { earlyStopEpoch } from "./history.ts";
+import { bestEpoch, earlyStopEpoch } from "./history.ts";
 import { type CheckpointStore, findResumePoint } from "./resume-point.ts";
 import type { TrainingSettings } from "./training.ts";
 
@@ -15,11 +15,12 @@ export interface ForeseenTraining {
   readonly checkpoints: Pick<CheckpointStore, "find">;
 }
 
-/** `text` is a clause: `resumes after epoch 10: trains 5 of 15`; `makes` are the links that are left to train. */
+/** `text` is a clause: `resumes after epoch 10: trains 5 of 15`; `makes` are the links that are left to train, `needs` those it goes on from. */
 export async function foreseeTraining({ settings, batchesPerEpoch, checkpoints }: ForeseenTraining): Promise<{
   readonly text: string;
   readonly found: boolean;
   readonly makes?: readonly JsonValue[];
+  readonly needs?: readonly JsonValue[];
 }> {
   const { epochs, accumulateSteps, schedule, optimizer, earlyStop, select } = settings;
   const length = { epochs, stepsPerEpoch: stepsPerEpoch(batchesPerEpoch, accumulateSteps) };
@@ -50,5 +51,10 @@ export async function foreseeTraining({ settings, batchesPerEpoch, checkpoints }
       : `after epoch ${done}`;
   const most = earlyStop === undefined ? "" : "at most ";
   const text = `resumes ${from}: trains ${most}${epochs - done} of ${epochs}`;
-  return { text, found: true, makes: linksAfter(done) };
+  const best = select === "best" ? bestEpoch(state.epochs) : 0;
+  const needs = [
+    state.nextBatch > 0 ? chain.within(state.epoch) : chain.link(done),
+    ...(best > 0 ? [chain.link(best)] : []),
+  ];
+  return { text, found: true, makes: linksAfter(done), needs };
 }
