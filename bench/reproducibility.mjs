@@ -20,6 +20,8 @@ import { environmentFolder, importProduct, root } from "./train/places.mjs";
 const MODEL = { block: "basic", layers: [1, 1, 1, 1] };
 const SIZE = [32, 32];
 const BATCH = 16;
+/** As on processors without what came later: VNNI, bfloat16, AMX. */
+const FIRST_AVX512 = { ONEDNN_MAX_CPU_ISA: "AVX512_CORE" };
 
 const { values: flags } = parseArgs({
   options: {
@@ -47,6 +49,7 @@ function variants(libraries) {
     { name: "native, oneDNN off", ...native, than: base, environment: { TF_ENABLE_ONEDNN_OPTS: "0" } },
     { name: "native, deterministic ops off", ...native, than: base, environment: { TF_DETERMINISTIC_OPS: "0" } },
     { name: "native, as without AVX-512", ...native, than: base, environment: { ONEDNN_MAX_CPU_ISA: "AVX2" } },
+    { name: "native, as with the first AVX-512", ...native, than: base, environment: FIRST_AVX512 },
     ...libraries.map(({ version, home }) => ({
       ...{ name: `native, TensorFlow ${version}`, ...native, than: base, home },
     })),
@@ -59,6 +62,10 @@ function variants(libraries) {
     })),
     { name: "native, direct convolutions", ...native, convolution: "direct", than: base },
     { name: "native, bfloat16", ...native, precision: "bfloat16", than: base },
+    {
+      ...{ name: "native, bfloat16, as with the first AVX-512", ...native, precision: "bfloat16" },
+      ...{ than: "native, bfloat16", environment: FIRST_AVX512 },
+    },
     { name: "wasm", ...wasm, than: base },
     { name: "wasm, another process", ...wasm, than: "wasm" },
     { name: "wasm, two threads", ...wasm, threads: 2, than: "wasm" },
@@ -224,7 +231,7 @@ function cellsOf({ problem, after }) {
 function resultText({ differing, tensors, elements, differingElements, maxAbsolute, maxUlp, notFinite }) {
   if (differing === 0) return "identical";
   const share = ((100 * differingElements) / elements).toFixed(1);
-  const ulp = maxUlp < 1e6 ? Math.round(maxUlp) : maxUlp.toExponential(1);
+  const ulp = maxUlp < 1e4 ? maxUlp : maxUlp.toExponential(1).replace("+", "");
   const more = notFinite === 0 ? "" : `, ${notFinite} NaN or infinite in one alone`;
-  return `${differing} of ${tensors} tensors: at most ${maxAbsolute.toPrecision(2)}, ${ulp} ULP, ${share} % of their elements${more}`;
+  return `${differing} of ${tensors} tensors, at most ${maxAbsolute.toPrecision(2)}, ${ulp} ULP, ${share} %${more}`;
 }

@@ -28,8 +28,10 @@ export async function checkCommand(app: App, words: readonly string[], options: 
   const { rebuild: share, seed, ...rest } = options;
   if (options.frozen || options.attestation !== undefined || share !== undefined) {
     const { checkFrozen } = await import("./check-frozen.ts");
-    const { readSample } = await import("./random-sample.ts");
-    const rebuild = readSample(app, "--rebuild", share, seed);
+    const rebuild =
+      share === undefined && seed === undefined
+        ? undefined
+        : (await import("./random-sample.ts")).readSample(app, "--rebuild", share, seed);
     const frozen = { ...rest, ...(rebuild === undefined ? {} : { rebuild }) };
     return checkFrozen(app, [...new Set(files)], frozen, words.length > 0);
   }

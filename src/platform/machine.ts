@@ -10,7 +10,7 @@ export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly node: string;
-  /** The SIMD level kernels choose by: `avx512`, `avx2`, `neon`, `base`. */
+  /** What kernels choose by: `amx`, `avx512bf16`, `avx512`, `avx2`, `neon`, `base`. No dash: it stands between others. */
   readonly instructions: string;
 }
 
@@ -40,7 +40,7 @@ function instructionLevel(): string {
     return "base";
   }
   if (flags.has("amx_bf16")) return "amx";
-  if (flags.has("avx512_bf16")) return "avx512-bf16";
+  if (flags.has("avx512_bf16")) return "avx512bf16";
   if (flags.has("avx512f")) return "avx512";
   return flags.has("avx2") ? "avx2" : "base";
 }
