@@ -95,7 +95,15 @@ export function sharedEpochs({ epochs, epochsTrained }: TrialRecord): number | u
 /** Every value in full, in the order of the table: RFC 4180 without a carriage return. */
 export function sweepAsCsv(sweep: SweepRecord): string {
   const metrics = [...new Set(sweep.trials.flatMap(({ metrics: own }) => Object.keys(own)))];
-  const titles = ["trial", ...sweep.params, ...metrics, "state", "epochsTrained", "epochs", "failure"];
+  const titles = [
+    "trial",
+    ...sweep.params.map((name) => `params.${name}`),
+    ...metrics,
+    "state",
+    "epochsTrained",
+    "epochs",
+    "failure",
+  ];
   const rows = rankTrials(sweep).map((trial) => [
     trial.name,
     ...sweep.params.map((name) => valueText(trial.values[name])),

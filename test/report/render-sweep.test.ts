@@ -68,7 +68,7 @@ describe("the trials of a sweep", () => {
 
   it("are CSV for programs, every value in full and quoted where it must be", () => {
     expect(sweepAsCsv(sweep).split("\n")).toEqual([
-      "trial,learningRate,note,train.validLoss,evaluate.testLoss,evaluate.testAccuracy,state,epochsTrained,epochs,failure",
+      "trial,params.learningRate,params.note,train.validLoss,evaluate.testLoss,evaluate.testAccuracy,state,epochsTrained,epochs,failure",
       '"learningRate=0.01,note=a",0.01,a,1,0.25,0.75,done,1,3,',
       '"learningRate=0.1,note=a",0.1,a,2,0.5,0.25,done,3,3,',
       '"learningRate=9,note=b",9,"b, c",,,,failed,,,train: the loss is NaN',
