@@ -74,7 +74,10 @@ export interface StageMeasured extends EventBase {
   readonly role: "metric" | "measurement";
 }
 
-/** Another process holds this stage's fingerprint; its trace will be taken when it is done. */
+/**
+ * Another process holds this stage's fingerprint, and its trace will be taken when it is done; or another stage, here or
+ * there, makes the checkpoint that this one would make next, and this one will go on from it.
+ */
 export interface StageWaiting extends EventBase {
   readonly type: "stage-waiting";
   readonly stage: string;

@@ -49,6 +49,7 @@ interface OwnLock {
   readonly name: string;
   readonly stage: string;
   readonly released: Promise<void>;
+  /** More than once does nothing. */
   release(): void;
 }
 
@@ -71,49 +72,80 @@ export function createCheckpointTurns(options: CheckpointTurnsOptions): Checkpoi
     const released = new Promise<void>((done) => {
       resolve = done;
     });
-    const release = () => {
-      own.delete(name);
-      attempt?.release();
-      resolve();
+    const lock: OwnLock = {
+      name,
+      stage,
+      released,
+      release() {
+        if (own.get(name) !== lock) return;
+        own.delete(name);
+        attempt?.release();
+        resolve();
+      },
     };
-    const lock: OwnLock = { name, stage, released, release };
     own.set(name, lock);
     return lock;
   };
 
   /** Undefined where the run was over first. */
-  const waitFor = async (name: string, stage: PipelineStage): Promise<OwnLock | undefined> => {
-    for (let told: string | undefined; !isOver(); ) {
+  const waitFor = async (name: string, { stage, tell }: Teller): Promise<OwnLock | undefined> => {
+    while (!isOver()) {
       const taken = tryTake(name, stage.name);
       if (typeof taken !== "string") return taken;
-      if (taken !== told) onWait(stage, taken);
-      told = taken;
+      tell(taken);
       await (own.get(name)?.released ?? wait(POLL_MS, signal));
     }
     return undefined;
   };
 
+  /** Of a stage that follows another one over many epochs it is said once for whom it waits. */
+  const tellOnce = (stage: PipelineStage): Teller => {
+    let told: string | undefined;
+    return {
+      stage,
+      tell(holder) {
+        if (holder !== told) onWait(stage, holder);
+        told = holder;
+      },
+    };
+  };
+
   return {
     async take(stage, key, workspace) {
+      const teller = tellOnce(stage);
       let lock: OwnLock | undefined;
       let outlook: Outlook | undefined;
+      let before: string | undefined;
       try {
         for (;;) {
           const foresight = await foreseeStage(workspace, stage, key);
           const { makes = [], needs = [] } = foresight ?? {};
           const names = makes.map((made) => lockName(key, made));
           if (outlook !== undefined) waiting.delete(outlook);
-          outlook = { names, needs: needs.map((needed) => lockName(key, needed)) };
-          if (names.length > 0) waiting.add(outlook);
-          const seen = outlook;
+          const seen: Outlook = { names, needs: needs.map((needed) => lockName(key, needed)) };
+          outlook = seen;
+          if (names.length > 0) waiting.add(seen);
           const turn = (first: OwnLock | undefined) =>
             turnOf({ foresight, outlook: seen, first, stage: stage.name, key });
-          if (names[0] === lock?.name) return turn(lock);
+          const [first] = names;
+          if (first === lock?.name) return turn(lock);
           lock?.release();
-          lock = names[0] === undefined ? undefined : await waitFor(names[0], stage);
-          // Saved between our look and our lock, it is seen by looking again.
-          if (lock === undefined || (await workspace.checkpoints.peek(key.checkpointBase, makes[0]!)) === undefined)
-            return turn(lock);
+          lock = undefined;
+          if (first === undefined) return turn(undefined);
+          // Where what is there is of no use to it, it makes that again.
+          if (first === before) return turn(await waitFor(first, teller));
+          before = first;
+          let place = 0;
+          lock = await waitFor(first, teller);
+          // As long as another one makes what it would make, it follows.
+          while (
+            lock !== undefined &&
+            (await workspace.checkpoints.peek(key.checkpointBase, makes[place]!)) !== undefined
+          ) {
+            lock.release();
+            lock = ++place < names.length ? await waitFor(names[place]!, teller) : undefined;
+          }
+          if (place === 0) return turn(lock);
         }
       } catch (error) {
         lock?.release();
@@ -163,6 +195,11 @@ export function createCheckpointTurns(options: CheckpointTurnsOptions): Checkpoi
       },
     };
   }
+}
+
+interface Teller {
+  readonly stage: PipelineStage;
+  tell(holder: string): void;
 }
 
 /** As names of locks: all that a stage will make, in order, and what it goes on from. */
