@@ -20,7 +20,7 @@ import type { Workspace } from "../execute/workspace.ts";
 import { producersOf } from "../graph/stage-graph.ts";
 import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { diffLockedKeys, type LockedResults, type LockedStage, lockKey } from "../identity/lock.ts";
-import type { PipelineStage } from "../language/pipeline.ts";
+import type { EngineSetting, PipelineStage } from "../language/pipeline.ts";
 import { formatPlural } from "../report/format-count.ts";
 import { renderStageVerification } from "../report/render-verification.ts";
 import type { App, ExitCode } from "./app.ts";
@@ -187,10 +187,17 @@ class Rebuilder {
   #findEngineObstacle(stage: PipelineStage): string | undefined {
     if (stage.engine === undefined) return undefined;
     const { engine: name = "", version = "" } = this.#locked(stage.name).key.numerics;
-    const here = this.#workspace.engines.resolve(stage.engine);
+    const here = this.#resolveEngine(stage)!;
     if ("problem" in here) return `the engine ${name} ${here.problem}`;
     if (here.name === name && here.version === version) return undefined;
     return `it was computed on ${name} ${version}; here it would be ${here.name} ${here.version}`;
+  }
+
+  /** What it was locked on, also where the pipeline leaves the choice to the machine. */
+  #resolveEngine({ name, engine }: PipelineStage): ReturnType<Workspace["engines"]["resolve"]> | undefined {
+    if (engine === undefined) return undefined;
+    const locked = this.#locked(name).key.numerics.engine as EngineSetting["name"] | undefined;
+    return this.#workspace.engines.resolve({ ...engine, name: locked ?? engine.name });
   }
 
   /** Stages that it reads, of which the store has not all that is locked. */
@@ -234,9 +241,8 @@ class Rebuilder {
 
   /** What is locked, with the key that the files here have for it; or why they have another one. */
   async #traceOf(stage: PipelineStage): Promise<Trace | string> {
-    const { engine: setting } = stage;
     const locked = this.#locked(stage.name);
-    const engine = setting === undefined ? undefined : this.#workspace.engines.resolve(setting);
+    const engine = this.#resolveEngine(stage);
     if (engine !== undefined && "problem" in engine) return engine.problem;
     try {
       const inputs = await keyStageInputs(
