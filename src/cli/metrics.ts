@@ -106,7 +106,8 @@ function metricsOfRun(workspace: Workspace, { pipeline, selected }: OpenedPipeli
     title: `${pipelineTitle(record)}: ${runTitle(record)}`,
     runId: record.id,
     metrics: whole.stages
-      .filter(({ stage }) => selected.includes(stage))
+      // Instances that a sweep made are no stages of the pipeline as its file has it.
+      .filter(({ stage }) => record.sweep !== undefined || selected.includes(stage))
       .flatMap(({ stage, metrics }) => Object.entries(metrics).map(([name, value]) => ({ stage, name, value }))),
     notes: [],
   };

@@ -33,7 +33,7 @@ function* everyRun(runs: RunStore): Generator<ListedRun> {
 }
 
 function finishedRun(runs: RunStore, record: RunRecord): ListedRun {
-  const { id, name, pipeline, profiles, startedAt, durationMs, exitCode } = record;
+  const { id, name, pipeline, profiles, startedAt, durationMs, exitCode, sweep } = record;
   const { stages } = wholeRecord(runs, record) ?? record;
   const counts: Record<string, number> = {};
   for (const { outcome } of stages) counts[outcome] = (counts[outcome] ?? 0) + 1;
@@ -47,6 +47,7 @@ function finishedRun(runs: RunStore, record: RunRecord): ListedRun {
     durationMs,
     exitCode,
     stages: counts,
+    ...(sweep === undefined ? {} : { sweep }),
     metrics: Object.fromEntries(
       stages.filter(({ metrics }) => Object.keys(metrics).length > 0).map(({ stage, metrics }) => [stage, metrics]),
     ),

@@ -1,8 +1,11 @@
 /** The runs that are kept, newest first: what ran, how it ended, how well it did. */
+import type { SweepRecord } from "../record.ts";
 import { createPalette, type Palette } from "./ansi.ts";
 import { breakText } from "./break-text.ts";
+import { formatPlural } from "./format-count.ts";
 import { formatDuration } from "./format-duration.ts";
 import { figureText } from "./format-figure.ts";
+import { metricText, rankTrials } from "./render-sweep.ts";
 import { renderTable } from "./render-table.ts";
 import type { TextStyle } from "./reporter.ts";
 import { formatMoment, pipelineTitle, shortRunId } from "./run-title.ts";
@@ -28,6 +31,7 @@ export interface ListedRun {
   >;
   /** Headline metrics by stage. */
   readonly metrics: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly sweep?: SweepRecord;
 }
 
 /** What stages did and how well gets a column where it would have this much room, else lines of its own. */
@@ -61,7 +65,11 @@ function layOutRuns(runs: readonly ListedRun[], style: TextStyle): string {
     paintOutcome(run.outcome, palette),
     run.durationMs === undefined ? "" : formatDuration(run.durationMs),
   ]);
-  const tails = runs.map((run) => [stageCounts(run), metricsText(run)].filter((text) => text !== "").join("  "));
+  const tails = runs.map((run) =>
+    [stageCounts(run), run.sweep === undefined ? metricsText(run) : sweepText(run.sweep)]
+      .filter((text) => text !== "")
+      .join("  "),
+  );
   const table = { columns, rows, paintTitle: palette.dim };
   const natural = renderTable(table, Number.MAX_SAFE_INTEGER);
   const widest = Math.max(...natural.map(textWidth));
@@ -100,6 +108,16 @@ function metricsText({ metrics }: ListedRun): string {
       return `${alone ? "" : `${stage} `}${figureText(name, value)}`.replaceAll(" ", NO_BREAK);
     })
     .join("  ");
+}
+
+/** Of all its instances the best one. */
+function sweepText(sweep: SweepRecord): string {
+  const trials = `sweep of ${formatPlural(sweep.trials.length, "trial")}`;
+  const [best] = rankTrials(sweep);
+  const metric = sweep.objective?.metric;
+  if (best === undefined || metric === undefined || best.metrics[metric] === undefined) return trials;
+  const item = `best ${metric} ${metricText(metric, best.metrics[metric])}`.replaceAll(" ", NO_BREAK);
+  return `${trials}  ${item}  ${best.name}`;
 }
 
 function paintOutcome(outcome: RunOutcome, palette: Palette): string {

@@ -180,3 +180,24 @@ describe("a run in words", () => {
     expect(runTitle({ id: "20260102T101112-ab1234", name: "baseline" })).toBe("baseline (ab1234)");
   });
 });
+
+describe("a sweep among them", () => {
+  const metrics = { "train@rate=1": { loss: 2 }, "train@rate=2": { loss: 1 } };
+  const trial = (rate: number, loss: number) => ({
+    name: `rate=${rate}`,
+    values: { rate },
+    state: "done" as const,
+    stages: [`train@rate=${rate}`],
+    metrics: { "train.loss": loss },
+  });
+  const trials = [trial(1, 2), trial(2, 1)];
+  const listed = (sweep: ListedRun["sweep"]) =>
+    renderRuns([{ ...runs[2]!, metrics, ...(sweep === undefined ? {} : { sweep }) }], { color: false, columns: 200 });
+
+  it("is told by its best trial instead of every instance's metrics", () => {
+    const screen = listed({ params: ["rate"], objective: { metric: "train.loss", mode: "min" }, trials });
+    expect(screen).toContain("3 ran, 4 fresh  sweep of 2 trials  best train.loss 1  rate=2");
+    expect(screen).not.toContain("train@");
+    expect(listed({ params: ["rate"], trials })).toMatch(/sweep of 2 trials$/);
+  });
+});
