@@ -29,7 +29,7 @@ import { type App, type ExitCode, UsageError } from "./app.ts";
 import { checkResults, describeUnchecked } from "./check-results.ts";
 import { loadWithoutData } from "./load-without-data.ts";
 import { lockPath, type OpenedLock, openLockOrTell, showLockFile } from "./lock-file.ts";
-import { findPipelineFile, pipelineFiles } from "./open-pipeline.ts";
+import { findArtifactsFolder, findPipelineFile, pipelineFiles } from "./open-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
 import { writeReport } from "./write-report.ts";
 
@@ -96,7 +96,7 @@ async function reportFile(app: App, file: string, options: ReportOptions): Promi
   const lock = await openLockOrTell(app, file);
   if (lock === "wrong") return "wrong";
   const reported: Reported[] = [];
-  for (const profile of choicesOf(lock, options)) {
+  for (const profile of await choicesOf(app, file, lock, options)) {
     const one = await reportResults(app, file, lock, { ...options, profile });
     if (one === "wrong") return "wrong";
     if (one !== undefined) reported.push(one);
@@ -104,11 +104,25 @@ async function reportFile(app: App, file: string, options: ReportOptions): Promi
   return reported;
 }
 
-/** What was asked for; else all that is locked, and the pipeline without profiles. */
-function choicesOf(lock: OpenedLock | undefined, { profile, run }: ReportOptions): readonly (readonly string[])[] {
+/** What was asked for; else all that is locked, and the pipeline without profiles where it has run. */
+async function choicesOf(
+  app: App,
+  file: string,
+  lock: OpenedLock | undefined,
+  { profile, run, artifacts }: ReportOptions,
+): Promise<readonly (readonly string[])[]> {
   if (profile.length > 0 || run !== undefined || lock === undefined) return [profile];
   const locked = lock.lock.results.map(({ profiles }) => profiles);
-  return locked.some(({ length }) => length === 0) ? locked : [[], ...locked];
+  if (locked.some(({ length }) => length === 0)) return locked;
+  const folder = artifactsFolderOf(app, file, artifacts);
+  if (app.files.stat(join(folder, ".store")) === undefined) return locked;
+  const workspace = await app.openWorkspace(folder, { paranoid: false, needsCode: false });
+  const last = readLastRun(workspace, { name: lock.lock.pipeline, profiles: [] });
+  return last === undefined ? locked : [[], ...locked];
+}
+
+function artifactsFolderOf(app: App, file: string, artifacts: string | undefined): string {
+  return artifacts === undefined ? findArtifactsFolder(app, resolve(app.cwd, file)) : resolve(app.cwd, artifacts);
 }
 
 async function reportResults(

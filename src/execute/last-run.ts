@@ -21,7 +21,7 @@ export function pipelineFolderName({ name, profiles, sweep }: Pick<Pipeline, "na
 
 export function readLastRun(
   { files, layout }: Pick<Workspace, "files" | "layout">,
-  pipeline: Pipeline,
+  pipeline: Pick<Pipeline, "name" | "profiles">,
 ): LastRun | undefined {
   try {
     const text = files.readText(layout.last(pipelineFolderName(pipeline)));

@@ -169,6 +169,26 @@ describe("in a clone without runs", () => {
     expect(existsSync(project.path("artifacts", "words"))).toBe(false);
   });
 
+  test("speaks of every profile that is locked, and of the pipeline without one only where it has run", async () => {
+    project = createWordsProject();
+    project.edit(
+      "words.yaml",
+      'params: { times: "2" }',
+      'params: { times: null }\nprofiles: { two: { params: { times: "2" } }, three: { params: { times: "3" } } }',
+    );
+    for (const profile of ["two", "three"])
+      for (const command of ["run", "lock"]) await project.run([command, "words.yaml", "--profile", profile]);
+    const headings = (text: string) => text.match(/^## .*$/gm);
+    const clone = new Project();
+    for (const file of ["words.yaml", "words.lock.yaml"]) clone.write(file, project.read(file));
+    for (const where of [project, clone]) {
+      const { code, stdout } = await where.run(["report", "words.yaml", "--md"]);
+      expect([code, headings(stdout)]).toEqual([0, ["## `words@three`", "## `words@two`"]]);
+    }
+    expect(headings(await report("words.yaml", "--md", "--profile", "two"))).toEqual(["## `words@two`"]);
+    clone.remove();
+  });
+
   test("of a pipeline that the other checkout does not have, all is new", async () => {
     project = await cloneOf(createWordsProject());
     project.write("empty/README.md", "");
