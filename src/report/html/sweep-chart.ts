@@ -1,6 +1,6 @@
 /**
  * The trials of a sweep as a parallel-coordinates chart: an axis per param and one for what trials are judged by, a line per
- * trial. Darker is better and the best one is orange, in Okabe and Ito's colours (2008), which people with any colour
+ * trial. The bluer the better, and the best one is orange, in Okabe and Ito's colours (2008), which people with any colour
  * vision tell apart. The places on the axes are worked out here: Vega-Lite has one scale for all.
  */
 import type { Loader } from "vega";
@@ -216,7 +216,9 @@ function specOf(
         : {
             subtitle: [
               `best, in orange: ${bestText(best, objective!.metric)}`,
-              "darker is better; without a result: dashed",
+              sweep.trials.every(({ metrics }) => metrics[objective!.metric] !== undefined)
+                ? "the bluer, the better"
+                : "the bluer, the better; dashed: without a result",
             ],
           }),
     },
