@@ -78,7 +78,14 @@ export function sideOfRun(
 ): ResultsSide {
   const known = new Map(pipeline.stages.map((stage) => [stage.name, stage]));
   const stages = new Map<string, SideStage>();
-  for (const one of record.stages) stages.set(one.stage, sideOfRecord(traces, one, known.get(one.stage)));
+  // What a run said of itself may name values of listed variables.
+  const isSecret = (reason: string) =>
+    reason.includes(" -> ") && pipeline.stages.some(({ env }) => Object.keys(env).length > 0);
+  for (const one of record.stages) {
+    const side = sideOfRecord(traces, one, known.get(one.stage));
+    const reasons = one.failure === undefined ? side.reasons.filter((reason) => !isSecret(reason)) : side.reasons;
+    stages.set(one.stage, { ...side, reasons });
+  }
   for (const stage of pipeline.stages) {
     const fingerprint = earlier[stage.name];
     const trace = stages.has(stage.name) || fingerprint === undefined ? undefined : traces.find(fingerprint)[0];

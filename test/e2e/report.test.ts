@@ -66,6 +66,19 @@ describe("of runs", () => {
     expect(text).not.toMatch(new RegExp(`${project.folder}|\\d{4}-\\d\\d|\\d{8}T`));
   });
 
+  test("holds no value of a listed variable, neither compared nor alone", async () => {
+    project = createWordsProject();
+    project.edit("words.yaml", "stages:", "env: TOKEN\nstages:");
+    project.edit("words.yaml", /rev ("[^"]+")/, `echo "\${env.TOKEN}" | cat - $1`);
+    for (const TOKEN of ["first-secret", "second-secret"]) await project.run(["run", "words.yaml"], { TOKEN });
+    const reported = async (...args: readonly string[]) =>
+      (await project.run(["report", "words.yaml", "--md", ...args], { TOKEN: "third-secret" })).stdout;
+    const [alone, compared] = [await reported(), await reported("--against", "last~1")];
+    expect(alone).toContain("| `other` | ran |");
+    expect(compared).toContain("- `other`: `the environment variable TOKEN changed`");
+    expect(alone + compared).not.toContain("secret");
+  });
+
   test("shows a stage that failed, with its reason, and those that were skipped", async () => {
     project = createWordsProject();
     await project.run(["run", "words.yaml"]);
