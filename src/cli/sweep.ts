@@ -6,7 +6,7 @@ import type { Pipeline } from "../language/pipeline.ts";
 import type { SweepWords } from "../language/sweep-words.ts";
 import type { RunRecord, SweepRecord } from "../record.ts";
 import { runLabel } from "../report/render-summary.ts";
-import { rankTrials, renderSweep, sweepAsCsv, sweepTitle, valueText } from "../report/render-sweep.ts";
+import { bestTrial, renderSweep, sweepAsCsv, sweepTitle, valueText } from "../report/render-sweep.ts";
 import { type App, type ExitCode, UsageError } from "./app.ts";
 import { type OpenedPipeline, openPipeline } from "./open-pipeline.ts";
 import type { PipelineOptions } from "./pipeline-options.ts";
@@ -151,8 +151,8 @@ function print(
 
 /** What was swept is what --param sets, so the best trial's results are there already for the pipeline itself. */
 function bestTrialHint({ pipeline, commandSuffix }: OpenedPipeline, sweep: SweepRecord): string {
-  const [best] = rankTrials(sweep);
-  if (sweep.objective === undefined || best?.metrics[sweep.objective.metric] === undefined) return "";
+  const best = bestTrial(sweep);
+  if (best === undefined) return "";
   const params = (pipeline.sweep?.params ?? []).map(
     (name) => `--param ${quoteWord(`${name}=${valueText(best.values[name])}`)}`,
   );

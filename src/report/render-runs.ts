@@ -5,7 +5,7 @@ import { breakText } from "./break-text.ts";
 import { formatPlural } from "./format-count.ts";
 import { formatDuration } from "./format-duration.ts";
 import { figureText } from "./format-figure.ts";
-import { metricText, rankTrials } from "./render-sweep.ts";
+import { bestTrial, metricText } from "./render-sweep.ts";
 import { renderTable } from "./render-table.ts";
 import type { TextStyle } from "./reporter.ts";
 import { formatMoment, pipelineTitle, shortRunId } from "./run-title.ts";
@@ -113,9 +113,9 @@ function metricsText({ metrics }: ListedRun): string {
 /** Of all its instances the best one. */
 function sweepText(sweep: SweepRecord): string {
   const trials = `sweep of ${formatPlural(sweep.trials.length, "trial")}`;
-  const [best] = rankTrials(sweep);
+  const best = bestTrial(sweep);
   const metric = sweep.objective?.metric;
-  if (best === undefined || metric === undefined || best.metrics[metric] === undefined) return trials;
+  if (best === undefined || metric === undefined) return trials;
   const item = `best ${metric} ${metricText(metric, best.metrics[metric])}`.replaceAll(" ", NO_BREAK);
   return `${trials}  ${item}  ${best.name}`;
 }

@@ -20,6 +20,13 @@ export function rankTrials({ trials, objective }: SweepRecord): readonly TrialRe
   return [...trials].sort((a, b) => (worth(a) === worth(b) ? 0 : worth(b) - worth(a)));
 }
 
+/** Undefined where nothing judges them, or none has a result. */
+export function bestTrial(sweep: SweepRecord): TrialRecord | undefined {
+  const [best] = rankTrials(sweep);
+  const { objective } = sweep;
+  return objective === undefined || best?.metrics[objective.metric] === undefined ? undefined : best;
+}
+
 const MOST_METRICS = 3;
 
 /** The objective; where nobody named one, the metrics of the last stage that has any. */
@@ -68,7 +75,15 @@ export function renderSweep(sweep: SweepRecord, title: string, style: TextStyle)
     ...renderTable({ columns, rows, paintTitle: palette.dim }, width),
     ...(failures.length === 0 ? [] : ["", ...failures.map((line) => `  ${palette.red(line)}`)]),
     ...(hasEpochs ? ["", ...breakText(epochsText(sweep), width)] : []),
+    ...rankHint(sweep),
   ].join("\n");
+}
+
+function rankHint({ objective, trials }: SweepRecord): readonly string[] {
+  const last = trials.flatMap(({ metrics }) => Object.keys(metrics)).at(-1);
+  const stage = last?.split(".")[0];
+  const first = trials.flatMap(({ metrics }) => Object.keys(metrics)).find((name) => name.split(".")[0] === stage);
+  return objective !== undefined || first === undefined ? [] : [`to rank them: --metric ${first}`];
 }
 
 /** `12 trials of tiny by evaluate.testAccuracy, largest first; seed 7`. */

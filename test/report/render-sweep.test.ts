@@ -60,6 +60,7 @@ describe("the trials of a sweep", () => {
       "#  learningRate  note  evaluate.testLoss  evaluate.testAccuracy  state   trained  shared",
     );
     expect(lines(plain)[3]).toMatch(/^1 +0\.1 +a/);
+    expect(lines(plain).at(-1)).toBe("to rank them: --metric evaluate.testLoss");
   });
 
   it("stay within a narrow window", () => {

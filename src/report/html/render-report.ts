@@ -11,6 +11,7 @@ import { formatPlural } from "../format-count.ts";
 import { formatDuration } from "../format-duration.ts";
 import { formatFigure } from "../format-figure.ts";
 import { nondeterminismLines } from "../nondeterminism-text.ts";
+import { bestTrial } from "../render-sweep.ts";
 import {
   chartFontFaces,
   chartSources,
@@ -36,6 +37,7 @@ export function renderReport(
   sweepChart?: ReportChart,
 ): string {
   const { sweep } = record;
+  const best = sweep && bestTrial(sweep);
   const isShown = sweep === undefined ? () => true : stagesToShow(sweep);
   const shown: RunRecord = { ...record, stages: record.stages.filter(({ stage }) => isShown(stage)) };
   const own = findCharts(shown, artifacts);
@@ -53,13 +55,13 @@ export function renderReport(
             (sweepChart === undefined ? "" : renderFigure(sweepChart, own.length)) + renderTrials(sweep),
           ),
         ]),
-    renderMetrics(shown),
+    best === undefined ? renderMetrics(shown) : section("Metrics of the best trial", renderMetrics(shown)),
     ...renderWarnings(record),
     section("Stage graph", `<div class="card graph">${renderGraph(record)}</div>`),
     own.length === 0
       ? ""
       : section(
-          sweep === undefined ? "Charts" : "Charts of the best trial",
+          best === undefined ? "Charts" : "Charts of the best trial",
           `<div class="charts">${own.map((c, i) => renderFigure(c, i)).join("")}</div>`,
         ),
     section("Stage by stage", `<div class="card stages">${renderStages(record)}</div>`),

@@ -40,7 +40,8 @@ export const REPORT_SCRIPT = `
       axis: { labelColor: ink, titleColor: ink, domainColor: ink, tickColor: ink, gridColor: ink,
               labelOpacity: 0.75, domainOpacity: 0.45, tickOpacity: 0.45, gridOpacity: 0.13 },
       legend: { labelColor: ink, titleColor: ink },
-      text: { color: ink }
+      text: { color: ink },
+      style: { halo: { stroke: "var(--card)" } }
     };
     var config = Object.assign({}, spec.config);
     Object.keys(own).forEach(function (key) {

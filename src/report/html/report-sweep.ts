@@ -1,7 +1,15 @@
 /** The trials of a sweep in the report: the chart, and the table beneath it, the best first. */
 import type { SweepRecord, TrialRecord } from "../../record.ts";
 import { escapeHtml } from "../escape-html.ts";
-import { epochsText, metricText, rankTrials, sharedEpochs, shownMetrics, valueText } from "../render-sweep.ts";
+import {
+  bestTrial,
+  epochsText,
+  metricText,
+  rankTrials,
+  sharedEpochs,
+  shownMetrics,
+  valueText,
+} from "../render-sweep.ts";
 
 const TONES = { done: "good", failed: "bad", interrupted: "due" } as const;
 
@@ -31,8 +39,7 @@ export function renderTrials(sweep: SweepRecord): string {
 
 /** Stages whose charts and metrics are worth a place: of the best trial, and those that all have in common. */
 export function stagesToShow(sweep: SweepRecord): (stage: string) => boolean {
-  const [best] = rankTrials(sweep);
   const others = new Set(sweep.trials.flatMap(({ stages }) => stages));
-  for (const stage of best?.stages ?? []) others.delete(stage);
+  for (const stage of bestTrial(sweep)?.stages ?? []) others.delete(stage);
   return (stage) => !others.has(stage);
 }

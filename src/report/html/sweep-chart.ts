@@ -8,7 +8,7 @@ import type { TopLevelSpec } from "vega-lite";
 import type { JsonObject, JsonValue } from "../../json.ts";
 import type { SweepRecord, TrialRecord } from "../../record.ts";
 import { formatPlural } from "../format-count.ts";
-import { metricText, rankTrials, shownMetrics, valueText } from "../render-sweep.ts";
+import { bestTrial, metricText, rankTrials, shownMetrics, valueText } from "../render-sweep.ts";
 import type { ReportChart } from "./report-charts.ts";
 
 export const SWEEP_CHART = "trials";
@@ -37,7 +37,7 @@ export async function drawSweepChart(sweep: SweepRecord, pipeline: string): Prom
     ),
   ];
   const { objective } = sweep;
-  const best = objective === undefined || trials[0]?.metrics[objective.metric] === undefined ? undefined : trials[0];
+  const best = bestTrial(sweep);
   // What is drawn last lies on top: the best.
   const lines = trials.toReversed().flatMap((trial) =>
     axes.flatMap((axis, order): JsonObject[] => {
@@ -267,7 +267,10 @@ function labels(last: string, place: JsonObject): readonly JsonObject[] {
     encoding: { ...place, text: { field: "label", type: "nominal" } },
   });
   const isLast = `datum.axis === ${JSON.stringify(last)}`;
-  return [side(`!(${isLast})`, { align: "right", dx: -8 }), side(isLast, { align: "left", dx: 8 })];
+  const before = { align: "right", dx: -8 };
+  // Lines run behind it: beneath, the same text with an edge in the page's colour.
+  const halo = { ...before, style: "halo", strokeWidth: 4, strokeJoin: "round" };
+  return [side(`!(${isLast})`, halo), side(`!(${isLast})`, before), side(isLast, { align: "left", dx: 8 })];
 }
 
 function bestText(trial: TrialRecord, metric: string): string {
@@ -293,6 +296,7 @@ const CONFIG: JsonObject = {
   },
   axis: { labelColor: "#1f2733" },
   text: { color: "#1f2733" },
+  style: { halo: { stroke: "#ffffff" } },
 };
 
 const DATA_FILE = `${SWEEP_CHART}.data.json`;

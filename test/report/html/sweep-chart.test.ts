@@ -108,6 +108,10 @@ describe("the chart of a sweep", () => {
       ["4", "1"],
     ]);
     expect(html.match(/class="card metric"/g)).toHaveLength(1);
+    expect(html).toContain("Metrics of the best trial");
+    const { objective: _, ...unjudged } = sweep;
+    const plain = renderReport(runRecord(stages, { sweep: unjudged }), { list: () => [], open: () => undefined });
+    expect(plain).not.toContain("card metric");
     expect(html).not.toContain("<b>kind");
   });
 });
