@@ -74,11 +74,13 @@ async function measure(threads) {
     },
   };
   const seconds = [];
-  let mark = performance.now();
+  const processorSeconds = [];
+  let [mark, before] = [performance.now(), process.cpuUsage()];
   const onStep = () => {
-    const now = performance.now();
+    const [now, used] = [performance.now(), process.cpuUsage(before)];
     seconds.push((now - mark) / 1000);
-    mark = now;
+    processorSeconds.push((used.user + used.system) / 1e6);
+    [mark, before] = [now, process.cpuUsage()];
   };
   const training = createTraining(ml, { engine, network, source, batch: measured.batch, onStep });
   const checkpoints = { ...training.checkpoints, mark: async () => {} };
@@ -88,26 +90,26 @@ async function measure(threads) {
     const { buffer, byteOffset, byteLength } = state[name].data;
     hash.update(name).update(new Uint8Array(buffer, byteOffset, byteLength));
   }
-  console.log(
-    JSON.stringify({ seconds: seconds.slice(WARMUP_STEPS), bits: hash.digest("hex"), version: engine.version }),
-  );
+  const timed = { seconds: seconds.slice(WARMUP_STEPS), processorSeconds: processorSeconds.slice(WARMUP_STEPS) };
+  console.log(JSON.stringify({ ...timed, bits: hash.digest("hex"), version: engine.version }));
 }
 
 function report(runs) {
   const base = runs[0];
   console.log(`${measured.title}; ${base[0].version}; ${flags.rounds} rounds of ${flags.steps} steps\n`);
   console.log(
-    "| | a step, median (best) | to the first row, median of rounds (of the best) | weights |\n| --- | --- | --- | --- |",
+    "| | a step, median (best) | to the first row, median of rounds (of the best) | in processor time | weights |\n| --- | --- | --- | --- | --- |",
   );
   for (const [at, { name }] of VARIANTS.entries()) {
     const own = runs[at];
-    const ratio = median(own.map(({ seconds }, round) => median(seconds) / median(base[round].seconds)));
+    const ratioOf = (times) =>
+      median(own.map((run, round) => median(run[times]) / median(base[round][times]))).toFixed(2);
     const best = (some) => Math.min(...some.flatMap(({ seconds }) => seconds));
     const step = median(own.flatMap(({ seconds }) => seconds));
     const stays = own.every(({ bits }) => bits === own[0].bits) ? "" : ", another each time";
     const bits = own[0].bits === base[0].bits ? "the same" : "others";
     console.log(
-      `| ${name} | ${(1000 * step).toFixed(0)} (${(1000 * best(own)).toFixed(0)}) ms | ${ratio.toFixed(2)} (${(best(own) / best(base)).toFixed(2)}) | ${bits}${stays} |`,
+      `| ${name} | ${(1000 * step).toFixed(0)} (${(1000 * best(own)).toFixed(0)}) ms | ${ratioOf("seconds")} (${(best(own) / best(base)).toFixed(2)}) | ${ratioOf("processorSeconds")} | ${bits}${stays} |`,
     );
   }
 }
