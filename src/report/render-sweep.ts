@@ -76,6 +76,7 @@ export function renderSweep(sweep: SweepRecord, title: string, style: TextStyle)
     ...(failures.length === 0 ? [] : ["", ...failures.map((line) => `  ${palette.red(line)}`)]),
     ...(hasEpochs ? ["", ...breakText(epochsText(sweep), width)] : []),
     ...rankHint(sweep),
+    ...(sweep.trials.some(({ state }) => state === "interrupted") ? ["the same command goes on where it was"] : []),
   ].join("\n");
 }
 

@@ -109,6 +109,16 @@ describe("who waits for another one's epochs", () => {
     expect(epochsOf(events)).toEqual(["x", "x/y", "x/y/b"]);
   });
 
+  test("starts no more where the other one failed and nobody wants to go on", async () => {
+    const { events, outcomes } = await runner.run(
+      { one: chained(["x", "a"], { dieAt: 1 }), two: chained(["x", "b"]) },
+      { jobs: 2 },
+    );
+    expect(outcomes).toEqual({ one: "failed", two: "skipped" });
+    expect(epochsOf(events)).toEqual([]);
+    expect(readdirSync(join(runner.folder, "artifacts", ".store", "locks"))).toEqual([]);
+  });
+
   test("waits for another process, too", async () => {
     const go = join(runner.folder, "go");
     let second: ReturnType<typeof runner.run> | undefined;

@@ -63,6 +63,13 @@ describe("the trials of a sweep", () => {
     expect(lines(plain).at(-1)).toBe("to rank them: --metric evaluate.testLoss");
   });
 
+  it("say that a sweep which was interrupted can go on", () => {
+    const [first, ...others] = sweep.trials;
+    const stopped = { ...sweep, trials: [{ ...first!, state: "interrupted" as const }, ...others] };
+    expect(lines(stopped).at(-1)).toBe("the same command goes on where it was");
+    expect(lines(sweep).at(-1)).not.toContain("goes on");
+  });
+
   it("stay within a narrow window", () => {
     for (const line of lines(sweep, 40)) expect(line.length).toBeLessThan(40);
   });
