@@ -55,7 +55,7 @@ function groupInstances(stages: readonly PipelineStage[], axes: readonly string[
   for (const { name, instance } of stages) {
     if (instance === undefined) continue;
     const group = groups.get(instance.of) ?? {
-      own: axes.filter((axis) => axis in instance.values),
+      own: axes.filter((axis) => Object.hasOwn(instance.values, axis)),
       byValues: new Map(),
     };
     groups.set(instance.of, group);

@@ -105,7 +105,7 @@ function objectiveOf(
   const params = pipeline.sweep?.params ?? [];
   const axes = Object.keys(pipeline.sweep?.trials[0]?.values ?? {});
   const [first] = instances;
-  if (first === undefined || !params.some((param) => param in first.instance!.values))
+  if (first === undefined || !params.some((param) => Object.hasOwn(first.instance!.values, param)))
     throw new UsageError(
       `--metric ${metric}: no trial changes what stage ${stage} gives`,
       `nothing that it reads comes from ${params.join(" or ")}`,

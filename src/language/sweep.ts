@@ -109,7 +109,7 @@ function isSweepable(
   problem: ReportDiagnostic,
 ): boolean {
   const other = [...spans].find(([one]) => one === name || one.startsWith(`${name}.`) || name.startsWith(`${one}.`));
-  if (!SWEEPABLE.test(name)) {
+  if (!SWEEPABLE.test(name) || name.split(".").includes("__proto__")) {
     const help = "its name would be a part of folders' names: letters, digits, _ and -";
     problem(diagnose("language/bad-sweep", { text: name, problem: "cannot be swept", help }, span));
   } else if (!isDeclared(params, name.split("."))) {

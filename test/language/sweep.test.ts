@@ -180,6 +180,7 @@ describe("is refused", () => {
     [["lr=1,1.0"], 'bad-matrix "1.0"'],
     [["title=a,A"], 'bad-matrix "A"'],
     [["unused=1,2"], 'bad-sweep "unused"'],
+    [["opt.__proto__=1,2"], 'bad-sweep "opt.__proto__"'],
     [["lr=[1"], 'yaml-syntax "1"'],
   ])("a grid of %j", (given, problem) => {
     expect(problems(PIPELINE, grid(...given))[0]).toBe(problem);
@@ -201,6 +202,39 @@ describe("is refused", () => {
     expect(problems(axis, grid("lr=1,2"))).toContain('bad-sweep "lr"');
     const many = Array.from({ length: 50 }, (_, i) => i).join(",");
     expect(problems(PIPELINE, grid(`lr=${many}`, `seed=${many}`))).toEqual(['too-large "lr"']);
+  });
+
+  test("anything else with words, never with an error of ours", () => {
+    const part = fc.constantFrom(
+      "lr",
+      "opt.__proto__",
+      "=",
+      ",",
+      "(",
+      ")",
+      "[",
+      "{",
+      '"',
+      "..",
+      "log",
+      "int",
+      "choice",
+      "1",
+      "-1e9",
+      " ",
+      "\n",
+    );
+    const word = fc.oneof(
+      fc.string(),
+      fc.array(part, { maxLength: 8 }).map((parts) => parts.join("")),
+    );
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 3 }), fc.array(word, { maxLength: 3 }), (given, random) => {
+        const { pipeline, diagnostics } = load(PIPELINE, words({ grid: given, random, trials: 2 }));
+        expect(pipeline === undefined).toBe(diagnostics.some(({ severity }) => severity === "error"));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test("what is wrong with one value, at that value", () => {
