@@ -83,7 +83,7 @@ const TABLE: readonly (readonly [stages: string, files: string])[] = [
   // Engines: each is in the keys of what computes on it, and in no other.
   [
     "on native",
-    `src/ml/engine/native/{binding,group-norm,native-convolution,native-engine,native-memory,native-pooling}.ts
+    `src/ml/engine/native/{binding,composed-cross-entropy,group-norm,native-convolution,native-engine,native-memory,native-pooling}.ts
      src/ml/engine/native/{native-updates,tensorflow-ops,window,winograd-matrices,winograd}.ts`,
   ],
   [

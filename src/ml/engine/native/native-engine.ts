@@ -25,6 +25,7 @@ import type {
 } from "../engine.ts";
 import { refuseUnsupportedSettings } from "../unsupported-setting.ts";
 import { loadBinding, type OpAttribute } from "./binding.ts";
+import { composedCrossEntropy } from "./composed-cross-entropy.ts";
 import { groupNormBackward, groupNormForward } from "./group-norm.ts";
 import { NativeConvolution } from "./native-convolution.ts";
 import { type Format, NativeMemory } from "./native-memory.ts";
@@ -33,6 +34,9 @@ import { NativeUpdates } from "./native-updates.ts";
 import { attribute, BFLOAT16, BIAS, FLOAT, LABELS, NHWC, NONE, TensorflowOps } from "./tensorflow-ops.ts";
 
 export { nativeEnvironment } from "./binding.ts";
+
+const SPARSE_LOSS = "SparseSoftmaxCrossEntropyWithLogits";
+const DENSE_LOSS = "SoftmaxCrossEntropyWithLogits";
 
 /** Makes the engine. Throws when the folder holds none, or when this process was not started for its thread count. */
 export const createEngine: CreateEngine = async (options: EngineOptions) => {
@@ -51,6 +55,7 @@ class NativeEngine implements Engine {
   readonly #updates: NativeUpdates;
   readonly #convolution: NativeConvolution;
   readonly #pooling: NativePooling;
+  readonly #gpu: boolean;
   /** Of what goes into convolutions and products. */
   readonly #format: Format;
   readonly #attributes = new Map<string, readonly OpAttribute[]>();
@@ -63,7 +68,8 @@ class NativeEngine implements Engine {
     this.#format = format;
     this.precision = format === FLOAT ? "float32" : "bfloat16";
     this.version = `TensorFlow ${ops.binding.TF_Version}`;
-    this.#pooling = new NativePooling(ops, this.#memory, ops.binding.isUsingGpuDevice());
+    this.#gpu = ops.binding.isUsingGpuDevice();
+    this.#pooling = new NativePooling(ops, this.#memory, this.#gpu);
   }
 
   // -- memory ---------------------------------------------------------------------------------------------------------
@@ -296,13 +302,10 @@ class NativeEngine implements Engine {
       throw new Error(
         `softmaxCrossEntropy: logits [${logits.shape}] have no targets ${targets.dtype} [${targets.shape}]`,
       );
-    const [losses, gradients] = ops.many(
-      labels ? "SparseSoftmaxCrossEntropyWithLogits" : "SoftmaxCrossEntropyWithLogits",
-      2,
-      labels ? [LABELS] : NONE,
-      this.#memory.plain(logits),
-      this.#memory.own(targets).id,
-    ) as [number, number];
+    const [x, t] = [this.#memory.plain(logits), this.#memory.own(targets).id];
+    const [losses, gradients] = this.#gpu
+      ? composedCrossEntropy(ops, { logits: x, targets: t, classes: logits.shape[1]!, areLabels: labels })
+      : (ops.many(labels ? SPARSE_LOSS : DENSE_LOSS, 2, labels ? [LABELS] : NONE, x, t) as [number, number]);
     const loss = ops.freeing(ops.reduce("Mean", losses, [0], false), losses);
     const dlogits = ops.freeing(ops.multiply(gradients, ops.scalar(1 / logits.shape[0]!)), gradients);
     return { loss: this.#memory.tensor(loss, []), dlogits: this.#memory.tensor(dlogits, logits.shape) };

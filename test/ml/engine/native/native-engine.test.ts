@@ -119,6 +119,40 @@ suite(name, () => {
     expect(await train()).toEqual(await train());
   });
 
+  test.each(["labels", "probabilities"])(
+    "the loss of %s that a GPU computes is that of TensorFlow's own op",
+    async (kind) => {
+      const { loadBinding } = await import("../../../../src/ml/engine/native/binding.ts");
+      const { composedCrossEntropy } = await import("../../../../src/ml/engine/native/composed-cross-entropy.ts");
+      const { TensorflowOps } = await import("../../../../src/ml/engine/native/tensorflow-ops.ts");
+      const binding = loadBinding("folder" in found ? found.folder : "", THREADS);
+      const before = binding.getNumOfTensors();
+      const ops = new TensorflowOps(binding);
+      const [count, classes] = [5, 7];
+      const values = Float32Array.from({ length: count * classes }, (_, i) => 30 * Math.sin(3 * i));
+      const labels = Int32Array.from({ length: count }, (_, i) => (3 * i) % classes);
+      const areLabels = kind === "labels";
+      const probabilities = Float32Array.from({ length: count * classes }, (_, i) => (i % classes === 2 ? 0.4 : 0.1));
+      const logits = binding.createTensor([count, classes], 1, values.slice());
+      const targets = areLabels
+        ? binding.createTensor([count], 3, labels.slice())
+        : binding.createTensor([count, classes], 1, probabilities.slice());
+      const composed = composedCrossEntropy(ops, { logits, targets, classes, areLabels });
+      const own = areLabels
+        ? ops.many("SparseSoftmaxCrossEntropyWithLogits", 2, [{ name: "Tlabels", type: 4, value: 3 }], logits, targets)
+        : ops.many("SoftmaxCrossEntropyWithLogits", 2, [], logits, targets);
+      for (const [at, id] of composed.entries()) {
+        const [here, there] = [id, own[at]!].map((tensor) => [...binding.tensorDataSync(tensor)]);
+        here!.forEach((value, i) => {
+          expect(Math.abs(value - there![i]!)).toBeLessThan(1e-5);
+        });
+      }
+      ops.free(logits, targets, ...composed, ...own);
+      ops.close();
+      expect(binding.getNumOfTensors()).toBe(before);
+    },
+  );
+
   test("schedules of thousands of learning rates do not pile up on the engine", async () => {
     const { loadBinding } = await import("../../../../src/ml/engine/native/binding.ts");
     const held = () => loadBinding("folder" in found ? found.folder : "", THREADS).getNumOfTensors();
