@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { createArtifactStore } from "./cache/artifact-store.ts";
 import { createCheckpointStore } from "./cache/checkpoint-store.ts";
+import { createCodeStore } from "./cache/code-store.ts";
 import { createLedger } from "./cache/ledger.ts";
 import { createLocks } from "./cache/locks.ts";
 import { createObjectStore } from "./cache/object-store.ts";
@@ -60,7 +61,8 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
     nowNs: () => BigInt(Date.now()) * 1_000_000n,
     paranoid: parts.paranoid,
   });
-  const artifacts = createArtifactStore(files, createObjectStore(files, layout, memo));
+  const objects = createObjectStore(files, layout, memo);
+  const artifacts = createArtifactStore(files, objects);
   return {
     files,
     looks,
@@ -69,6 +71,7 @@ export async function createWorkspace(parts: WorkspaceParts): Promise<Workspace>
     layout,
     memo,
     artifacts,
+    codeStore: createCodeStore(files, layout, objects),
     traces: createTraceStore(files, layout),
     ledger: createLedger(files, layout),
     checkpoints: createCheckpointStore(files, layout, artifacts),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createArtifactStore } from "../src/cache/artifact-store.ts";
 import { createCheckpointStore } from "../src/cache/checkpoint-store.ts";
+import { createCodeStore } from "../src/cache/code-store.ts";
 import { createObjectStore } from "../src/cache/object-store.ts";
 import { openStoreLayout } from "../src/cache/store-layout.ts";
 import { createTraceStore } from "../src/cache/trace-store.ts";
@@ -34,6 +35,7 @@ export function openTemporaryStore(files: FileSystem = nodeFileSystem) {
     memo,
     objects,
     artifacts,
+    codeStore: createCodeStore(files, layout, objects),
     traces: createTraceStore(files, layout),
     checkpoints: createCheckpointStore(files, layout, artifacts),
     remove: () => rmSync(root, { recursive: true, force: true }),

@@ -111,7 +111,7 @@ export function createArtifactStore(files: FileSystem, objects: ObjectStore): Ar
       };
       const { digest, listing: found } = await digestPath(files, { digest: digestSealed }, folder);
       for (const file of sealed) objects.takeIn(file);
-      objects.putText(renderListing(found));
+      objects.put(renderListing(found));
       return { kind, digest, sizeBytes: listingSizeBytes(found) };
     },
     async copyOut(digest, folder, only) {

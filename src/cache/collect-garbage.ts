@@ -169,8 +169,11 @@ function findUnmarked(
   const fingerprints = new Set([...survey.lastFingerprints, ...runs.flatMap((run) => run.fingerprints)]);
   const reached = new Set<string>();
   for (const run of runs) for (const digest of run.digests) survey.reach(digest, reached);
-  for (const [fingerprint, { digests }] of survey.traces)
-    if (fingerprints.has(fingerprint)) for (const digest of digests) survey.reach(digest, reached);
+  for (const [fingerprint, { digests, code }] of survey.traces) {
+    if (!fingerprints.has(fingerprint)) continue;
+    for (const digest of digests) survey.reach(digest, reached);
+    for (const digest of code) reached.add(digest);
+  }
   const bases = new Set(
     [...survey.traces].flatMap(([fingerprint, traces]) =>
       fingerprints.has(fingerprint) ? traces.checkpointBases : [],

@@ -28,7 +28,7 @@ export interface ObjectStore {
   seal(path: string): Promise<SealedFile>;
   /** Moves a file of the same file system in. Throws as `seal` does. */
   takeIn(file: SealedFile): void;
-  putText(text: string): string;
+  put(content: Uint8Array | string): string;
   /** Undefined where it is missing or not what its name says (then it is in quarantine). */
   read(digest: string): Uint8Array | undefined;
   /** Throws `DamagedObject` in those cases. */
@@ -132,10 +132,10 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     },
     takeIn,
     inspect,
-    putText(text) {
-      const digest = digestBytes(text);
+    put(content) {
+      const digest = digestBytes(content);
       const path = layout.temporary();
-      files.writeNew(path, text);
+      files.writeNew(path, content);
       takeIn({ path, digest, stat: seal(path) });
       return digest;
     },

@@ -8,6 +8,7 @@ import type { StatMemo } from "../identity/stat-memo.ts";
 import { type FileSystem, isRefusal } from "../platform/file-system.ts";
 import { type ArtifactStore, createArtifactStore } from "./artifact-store.ts";
 import { type CheckpointStore, createCheckpointStore } from "./checkpoint-store.ts";
+import { type CodeStore, createCodeStore } from "./code-store.ts";
 import { createObjectStore } from "./object-store.ts";
 import { openStoreLayout, type StoreLayout } from "./store-layout.ts";
 import { createTraceStore, type TraceStore } from "./trace-store.ts";
@@ -15,6 +16,7 @@ import { createTraceStore, type TraceStore } from "./trace-store.ts";
 export interface StoreParts {
   readonly layout: StoreLayout;
   readonly artifacts: ArtifactStore;
+  readonly codeStore: CodeStore;
   readonly traces: TraceStore;
   readonly checkpoints: CheckpointStore;
 }
@@ -47,12 +49,14 @@ export function createOverlayStore({ files, memo, ...under }: OverlaidStore): Ov
     quarantine: over.quarantine,
     scratch: over.scratch,
   };
-  const artifacts = createArtifactStore(files, createObjectStore(files, layout, memo));
+  const objects = createObjectStore(files, layout, memo);
+  const artifacts = createArtifactStore(files, objects);
   const traces = createTraceStore(files, over);
   const checkpoints = createCheckpointStore(files, over, artifacts);
   return {
     layout,
     artifacts,
+    codeStore: createCodeStore(files, layout, objects),
     traces: {
       find: (fingerprint) => [...traces.find(fingerprint), ...under.traces.find(fingerprint)],
       add: traces.add,

@@ -2,7 +2,7 @@
  * Where things are in the store. No database: immutable files, and rename to put them in place, so that network file
  * systems and crashes stay simple.
  *
- *   objects/<aa>/<sha256>               blobs and folder listings, read-only
+ *   objects/<aa>/<sha256>               blobs, folder listings and code that ran, read-only
  *   traces/<aa>/<fingerprint>/<id>.json what one execution produced; written after all its objects
  *   checkpoints/<aa>/<key>.json         partial results, by key
  *   last/<pipeline[@profiles]>.json     per stage, the fingerprint it had in the last run

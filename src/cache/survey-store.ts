@@ -46,6 +46,8 @@ export interface SurveyedCheckpoint {
 export interface SurveyedTraces {
   readonly digests: readonly string[];
   readonly checkpointBases: readonly string[];
+  /** The code that made them, as objects. */
+  readonly code: readonly string[];
   readonly sizeBytes: number;
   /** Those of which a newer one, of the same class of machines, has the very result: forced runs add them up. */
   readonly repeated: readonly { readonly path: string; readonly sizeBytes: number }[];
@@ -134,6 +136,7 @@ export function surveyStore({ files, layout, runs }: SurveyedStore): StoreSurvey
             repeated: findRepeated(found).map((path) => ({ path, sizeBytes: measure(files, path) })),
             digests: traces.flatMap(({ outputs }) => outputDigests(outputs)),
             checkpointBases: traces.flatMap(({ checkpointBase }) => checkpointBase ?? []),
+            code: traces.flatMap(({ code }) => Object.values(code.ran?.files ?? {}).map(({ digest }) => digest)),
             sizeBytes: measure(files, folder),
           },
         ];

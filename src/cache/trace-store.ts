@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Facts } from "../contract.ts";
 import { digestBytes } from "../identity/digest.ts";
 import type { CodeListing, KeyManifest } from "../identity/key-manifest.ts";
+import type { StoredCode } from "../identity/stored-code.ts";
 import { canonicalJson, type JsonObject } from "../json.ts";
 import { type FileSystem, isRefusal } from "../platform/file-system.ts";
 import type { EngineRecord } from "../record.ts";
@@ -16,7 +17,7 @@ export interface Trace {
   readonly format: "tfpipe/trace/1";
   readonly fingerprint: string;
   readonly manifest: KeyManifest;
-  readonly code: CodeListing;
+  readonly code: TracedCode;
   readonly outputs: Readonly<Record<string, TracedOutput>>;
   readonly durationMs: number;
   readonly metrics: Readonly<Record<string, number>>;
@@ -30,6 +31,11 @@ export interface Trace {
   readonly runId: string;
   /** ISO 8601, UTC. */
   readonly madeAt: string;
+}
+
+export interface TracedCode extends CodeListing {
+  /** What ran, among the objects; absent of a command, and where it could not be kept. */
+  readonly ran?: StoredCode;
 }
 
 /** What came out, without how its key was made. */

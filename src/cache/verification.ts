@@ -38,7 +38,7 @@ export interface Replayed {
   readonly madeOn?: { readonly recorded: string; readonly here: string };
   /** Only this part of it was run again, from the checkpoint of the part before: of the first one from the beginning. */
   readonly stretch?: { readonly name: string; readonly after?: string };
-  /** It was run by the code that made it, which was edited since. */
+  /** It was run by the code that made it, which the store has kept and which is another one by now. */
   readonly earlierCode?: true;
   /** Why it was run whole although a part of it was asked for. */
   readonly whole?: string;

@@ -196,11 +196,12 @@ export async function executeStage(workspace: Workspace, request: ExecuteStageRe
         `output ${late} was still being written when the stage had ended, so it cannot be kept`,
         "a stage ends only when everything it started has ended",
       );
+    const ran = key.resolved && workspace.codeStore.keep(key.resolved);
     const trace: Trace = {
       format: "tfpipe/trace/1",
       fingerprint: key.fingerprint,
       manifest: key.manifest,
-      code: key.code,
+      code: ran === undefined ? key.code : { ...key.code, ran },
       outputs: taken,
       durationMs,
       metrics,

@@ -1,10 +1,9 @@
 /**
  * A stage as it was when it made a result: params, environment and engine from the trace's key manifest, inputs by the
- * digests in it, from the store or, of the user's own files, where they lie. Code is what is here, or of a user's stage
- * the bundle that the store still has. What can be run again is exactly that: the key of what was put together must be the
- * fingerprint of the trace, else it is refused, with what is not as it was.
+ * digests in it, from the store or, of the user's own files, where they lie. Code is what is here, or else what the store
+ * kept when it ran. What can be run again is exactly that: the key of what was put together must be the fingerprint of the
+ * trace, else it is refused, with what is not as it was.
  */
-import { join } from "node:path";
 import type { ArtifactPaths, ArtifactReference } from "../cache/artifact-store.ts";
 import { DamagedObject } from "../cache/object-store.ts";
 import type { Trace } from "../cache/trace-store.ts";
@@ -13,7 +12,7 @@ import { UnfitForArtifact } from "../identity/artifact-digest.ts";
 import { diffKeys } from "../identity/fingerprint.ts";
 import type { KeyManifest, NumericsKey } from "../identity/key-manifest.ts";
 import { completeParams } from "../identity/param-roles.ts";
-import { findStoredCode } from "../identity/stored-code.ts";
+import { openStoredCode, type StoredCode } from "../identity/stored-code.ts";
 import type { EngineSetting, InputSource, PipelineStage } from "../language/pipeline.ts";
 import type { FileStat } from "../platform/file-system.ts";
 import type { StageRecord } from "../record.ts";
@@ -28,8 +27,8 @@ export interface RecordedStage {
   readonly key: StageKey;
   readonly inputs: Readonly<Record<string, ArtifactPaths>>;
   readonly watched: ReadonlyMap<string, FileStat>;
-  /** It runs the code that it had, which was edited since. */
-  readonly isEarlierCode?: true;
+  /** Code that it had and that is another one by now. Where this is, the paths in the key are names in it. */
+  readonly earlierCode?: StoredCode;
 }
 
 export interface RecordedStageRequest {
@@ -70,25 +69,29 @@ export async function openRecordedStage(workspace: Workspace, request: RecordedS
       throw new NotReplayable(`input ${port} (${textOf(stage.inputs[port]!)}) is not what it was`, RUN_FIRST);
   const engine = resolveEngine(workspace, trace.manifest.numerics);
   const keyRequest = { stage, pipelineFolder, inputs: keyed, engine };
-  const key = makeStageKey(workspace, keyRequest);
-  if (key.fingerprint === trace.fingerprint) return { stage, key, inputs, watched };
-  const earlier = makeEarlierKey(workspace, keyRequest, key, trace);
-  if (earlier?.fingerprint === trace.fingerprint) return { stage, key: earlier, inputs, watched, isEarlierCode: true };
-  throw new NotReplayable(describeDifferences(diffKeys(trace, key), stage), RUN_FIRST);
+  return { stage, inputs, watched, ...(await makeRecordedKey(workspace, keyRequest, trace, RUN_FIRST)) };
 }
 
-/** With the code that the trace had, where the store has kept it. */
-function makeEarlierKey(
+/** With the code that is here, or that the store kept. Throws `NotReplayable` where it is not the trace's. */
+async function makeRecordedKey(
   workspace: Workspace,
   request: StageKeyRequest,
-  { resolved }: StageKey,
-  { manifest, code: listing }: Trace,
-): StageKey | undefined {
-  if (request.stage.module === undefined || resolved === undefined) return undefined;
-  const { code: digest, packages } = manifest;
-  const folder = join(workspace.layout.root, "code");
-  const stored = findStoredCode(workspace.files, folder, resolved, { digest, packages, listing });
-  return stored && makeStageKey({ ...workspace, code: { resolve: () => stored } }, request);
+  trace: Trace,
+  help?: string,
+): Promise<Pick<RecordedStage, "key" | "earlierCode">> {
+  const key = makeStageKey(workspace, request);
+  if (key.fingerprint === trace.fingerprint) return { key };
+  const refuse = (made: StageKey, more = ""): NotReplayable =>
+    new NotReplayable(`${describeDifferences(diffKeys(trace, made), request.stage)}${more}`, help);
+  const { ran, ...listing } = trace.code;
+  if (key.resolved === undefined || key.manifest.code === trace.manifest.code || ran === undefined) throw refuse(key);
+  const damaged = await workspace.codeStore.inspect(ran);
+  if (damaged !== undefined) throw refuse(key, `, and of the code that it had ${damaged.message}`);
+  // It will import the packages that are here.
+  const code = openStoredCode(ran, "", { packages: key.resolved.packages, listing });
+  const earlier = makeStageKey({ ...workspace, code: { resolve: () => code } }, request);
+  if (earlier.fingerprint !== trace.fingerprint) throw refuse(earlier);
+  return { key: earlier, earlierCode: ran };
 }
 
 /**
@@ -107,11 +110,12 @@ export async function openTracedStage(
   }
   const engine = resolveEngine(workspace, trace.manifest.numerics);
   const keyed = { digests: trace.manifest.inputs, places: {}, tools: {} };
-  const key = makeStageKey(workspace, { stage, pipelineFolder: workspace.artifactsFolder, inputs: keyed, engine });
-  if (key.fingerprint !== trace.fingerprint) throw new NotReplayable(describeDifferences(diffKeys(trace, key), stage));
-  if (key.platformClass !== trace.platformClass)
-    throw new NotReplayable(`it ran on ${trace.platformClass}, and this is ${key.platformClass}`);
-  return { stage, key, inputs, watched: new Map() };
+  const keyRequest = { stage, pipelineFolder: workspace.artifactsFolder, inputs: keyed, engine };
+  const made = await makeRecordedKey(workspace, keyRequest, trace);
+  const { platformClass } = made.key;
+  if (platformClass !== trace.platformClass)
+    throw new NotReplayable(`it ran on ${trace.platformClass}, and this is ${platformClass}`);
+  return { stage, inputs, watched: new Map(), ...made };
 }
 
 /** What of it can be told without its code or its engine being here. Throws `NotReplayable`. */

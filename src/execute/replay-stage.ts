@@ -1,15 +1,19 @@
 /**
  * Executes a stage once more as it was, whole or from one of its checkpoints to a later state. All that it writes goes to
  * an overlay of the store; of checkpoints it finds those that it made itself, and of the store's the ones it is to go on
- * from. What it ends with is the same as in a run: nobody tells it that it is a replay.
+ * from. Code that is another one by now is laid out in the overlay. What it ends with is the same as in a run: nobody tells
+ * it that it is a replay.
  */
+import { dirname } from "node:path";
 import { type ArtifactPaths, openArtifact } from "../cache/artifact-store.ts";
 import type { CheckpointStore } from "../cache/checkpoint-store.ts";
 import { createOverlayStore, type OverlayStore } from "../cache/overlay-store.ts";
 import type { Stretch } from "../contract.ts";
+import { linkPackages, openStoredCode } from "../identity/stored-code.ts";
 import { canonicalJson, type JsonValue } from "../json.ts";
 import { type ExecuteStageResult, executeStage } from "./execute-stage.ts";
 import type { RecordedStage } from "./recorded-stage.ts";
+import type { StageKey } from "./stage-key.ts";
 import type { WorkerNews } from "./worker-protocol.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -61,7 +65,8 @@ export async function replayStage(
 ): Promise<StageReplay> {
   const over = new AbortController();
   const reached = new AbortController();
-  const { checkpointBase } = recorded.key;
+  const key = await placeCode(workspace, overlay, recorded);
+  const { checkpointBase } = key;
   let last: JsonValue | undefined;
   const checkpoints = limitCheckpoints(overlay.checkpoints, needs, (key) => {
     last = key;
@@ -71,6 +76,7 @@ export async function replayStage(
     { ...workspace, ...overlay, checkpoints },
     {
       ...recorded,
+      key,
       runId: "replay",
       worker,
       environment,
@@ -90,9 +96,26 @@ export async function replayStage(
     },
   ).finally(() => over.abort());
   // Until it heard that it was to stop, it may have gone on.
-  const key = reached.signal.aborted ? to : last;
-  const checkpoint = key === undefined ? undefined : await overlay.checkpoints.find(checkpointBase, key);
-  return { ended, ...(checkpoint === undefined ? {} : { saved: { key: key!, checkpoint } }) };
+  const saved = reached.signal.aborted ? to : last;
+  const checkpoint = saved === undefined ? undefined : await overlay.checkpoints.find(checkpointBase, saved);
+  return { ended, ...(checkpoint === undefined ? {} : { saved: { key: saved!, checkpoint } }) };
+}
+
+/** Its key, with paths of what is to run. Many replays in one overlay share what was laid out. */
+async function placeCode(
+  { files, code }: Workspace,
+  { codeStore, layout }: OverlayStore,
+  { stage, key, earlierCode }: RecordedStage,
+): Promise<StageKey> {
+  if (earlierCode === undefined) return key;
+  const { code: digest, packages } = key.manifest;
+  const folder = layout.scratch(`code-${digest.slice(0, 16)}`);
+  if (files.stat(folder) === undefined) {
+    await codeStore.layOut(earlierCode, folder);
+    const current = code.resolve(stage.module ?? stage.type, key.engine?.name);
+    linkPackages(files, Object.keys(packages), dirname(current.engine ?? current.entry), folder);
+  }
+  return { ...key, resolved: openStoredCode(earlierCode, folder, { packages, listing: key.code }) };
 }
 
 /** Finds what `needs` names and what was saved here; what is said to pass stays, so that it can be looked at. */

@@ -57,7 +57,7 @@ export async function verifyStage(workspace: Workspace, request: VerifyStageRequ
         : await verifyStretch(workspace, request, parts, drawn.stretch);
     const { verdict } = found;
     if (!("artifacts" in verdict)) return { trace, ...found };
-    const earlierCode = recorded.isEarlierCode === undefined ? {} : { earlierCode: true as const };
+    const earlierCode = recorded.earlierCode === undefined ? {} : { earlierCode: true as const };
     const whole = drawn?.whole === undefined ? {} : { whole: drawn.whole };
     return { trace, ...found, verdict: { ...verdict, ...earlierCode, ...whole } };
   };

@@ -1,6 +1,7 @@
 /** Everything that stays the same during a command: the store, the code, the machine, the catalogue. One named object. */
 import type { ArtifactStore } from "../cache/artifact-store.ts";
 import type { CheckpointStore } from "../cache/checkpoint-store.ts";
+import type { CodeStore } from "../cache/code-store.ts";
 import type { Ledger } from "../cache/ledger.ts";
 import type { Locks } from "../cache/locks.ts";
 import type { StoreLayout } from "../cache/store-layout.ts";
@@ -26,6 +27,7 @@ export interface Workspace {
   readonly layout: StoreLayout;
   readonly memo: StatMemo;
   readonly artifacts: ArtifactStore;
+  readonly codeStore: CodeStore;
   readonly traces: TraceStore;
   readonly ledger: Ledger;
   readonly checkpoints: CheckpointStore;

@@ -3,7 +3,7 @@
  * kept as `code.json`. In a source checkout the modules are there too: they are compared by stat, and whatever changed is
  * bundled again before keys are made, so an edit counts at once and a run never mixes old and new.
  */
-import { join, resolve } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { canonicalJson } from "../json.ts";
 import type { FileStat, FileSystem } from "../platform/file-system.ts";
 import type { CodeBundle } from "./bundle-code.ts";
@@ -31,10 +31,19 @@ export interface ResolvedCode {
   readonly entry: string;
   readonly assets: Readonly<Record<string, string>>;
   readonly engine?: string;
-  /** Everything of it that will run or be read, with the digest it must have. */
-  readonly bundles: readonly { readonly path: string; readonly digest: string }[];
+  /** Everything of it that will run or be read. */
+  readonly bundles: readonly ResolvedBundle[];
   /** What a source file is bundled into: `the stage`, `its loader`, `engine wasm`. */
   readonly partsOf?: (module: string) => readonly string[];
+}
+
+export interface ResolvedBundle {
+  /** Absolute. */
+  readonly path: string;
+  /** That it must have. */
+  readonly digest: string;
+  /** Where it lies beside the others, wherever they lie together: a folder for each bundle and what belongs to it. */
+  readonly name: string;
 }
 
 export interface CodeLibrary {
@@ -92,9 +101,12 @@ export async function openCodeLibrary(options: CodeLibraryOptions): Promise<Code
         entry: resolve(folder, stage.entry.file),
         assets: Object.fromEntries(assets.map(([name, asset]) => [name, resolve(folder, asset.file)])),
         ...(engineCode ? { engine: resolve(folder, engineCode.file) } : {}),
-        bundles: all
-          .flatMap((bundle) => [bundle, ...(bundle.beside ?? [])])
-          .map(({ file, digest }) => ({ path: resolve(folder, file), digest })),
+        bundles: all.flatMap((bundle) =>
+          [bundle, ...(bundle.beside ?? [])].map(({ file, digest }) => {
+            const inside = relative(dirname(bundle.file), file).replaceAll(sep, "/");
+            return { path: resolve(folder, file), digest, name: `${bundle.digest.slice(0, 16)}/${inside}` };
+          }),
+        ),
         partsOf(module) {
           const parts: readonly (readonly [string, CodeBundle | undefined])[] = [
             ["the stage", stage.entry],

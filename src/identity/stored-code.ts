@@ -1,44 +1,83 @@
 /**
- * What a user's stage was before it was edited: the store keeps its earlier bundles until `pipe gc`, each under its digest,
- * so that a result can be verified by the code that made it.
+ * The code of an execution as the store keeps it: which files ran, and where each lay beside the others, so that a result
+ * can be verified by what made it after that was edited or replaced by another version. Laid out again, it is those very
+ * bytes; packages it imports are today's, which must have the versions that it had.
  */
-import { basename, join, relative } from "node:path";
-import { canonicalJson } from "../json.ts";
+import { dirname, join } from "node:path";
 import type { FileSystem } from "../platform/file-system.ts";
 import { digestOfCode, type ResolvedCode } from "./code-library.ts";
-import { digestBytes } from "./digest.ts";
-import type { CodeListing } from "./key-manifest.ts";
 
-export interface WantedCode {
+export interface StoredCode {
+  /** Names in `files`. */
+  readonly entry: string;
+  readonly assets: Readonly<Record<string, string>>;
+  readonly engine?: string;
+  /** By the name that each has beside the others. */
+  readonly files: Readonly<Record<string, StoredFile>>;
+}
+
+/** An object. */
+export interface StoredFile {
   readonly digest: string;
-  readonly packages: Readonly<Record<string, string>>;
-  readonly listing: CodeListing;
+  readonly sizeBytes: number;
+}
+
+/** `files`: every one of the code's bundles, by its name. */
+export function describeStoredCode(
+  { entry, assets, engine, bundles }: ResolvedCode,
+  files: StoredCode["files"],
+): StoredCode {
+  const nameAt = new Map(bundles.map(({ path, name }) => [path, name]));
+  return {
+    entry: nameAt.get(entry)!,
+    assets: Object.fromEntries(Object.entries(assets).map(([name, path]) => [name, nameAt.get(path)!])),
+    ...(engine === undefined ? {} : { engine: nameAt.get(engine)! }),
+    files,
+  };
+}
+
+/** As it runs from `folder`, where it was laid out. */
+export function openStoredCode(
+  { entry, assets, engine, files }: StoredCode,
+  folder: string,
+  { packages, listing }: Pick<ResolvedCode, "packages" | "listing">,
+): ResolvedCode {
+  const digestOf = (name: string) => files[name]!.digest;
+  const assetNames = Object.entries(assets);
+  return {
+    digest: digestOfCode({
+      entry: digestOf(entry),
+      assets: Object.fromEntries(assetNames.map(([asset, name]) => [asset, digestOf(name)])),
+      ...(engine === undefined ? {} : { engine: digestOf(engine) }),
+    }),
+    packages,
+    listing,
+    entry: join(folder, entry),
+    assets: Object.fromEntries(assetNames.map(([asset, name]) => [asset, join(folder, name)])),
+    ...(engine === undefined ? {} : { engine: join(folder, engine) }),
+    bundles: Object.entries(files).map(([name, { digest }]) => ({ path: join(folder, name), digest, name })),
+  };
 }
 
 /**
- * `folder`: `.store/code`. Undefined where the store has it no more, where more than the stage's own module was another
- * one (a file it declares, its engine), or where a package has another version by now.
+ * For code that is laid out in `folder`, the packages that code in `from` finds under these names: through links, so that
+ * what each of them imports is looked for where it is installed.
  */
-export function findStoredCode(
-  files: FileSystem,
-  folder: string,
-  current: ResolvedCode,
-  { digest: wanted, packages, listing }: WantedCode,
-): ResolvedCode | undefined {
-  if (relative(folder, current.entry).startsWith("..")) return undefined;
-  if (canonicalJson(packages) !== canonicalJson(current.packages)) return undefined;
-  const digestAt = new Map(current.bundles.map(({ path, digest }) => [path, digest]));
-  const beside = {
-    assets: Object.fromEntries(Object.entries(current.assets).map(([name, path]) => [name, digestAt.get(path)!])),
-    ...(current.engine === undefined ? {} : { engine: digestAt.get(current.engine)! }),
-  };
-  for (const home of files.list(folder)) {
-    const entry = join(folder, home, basename(current.entry));
-    if (files.stat(entry)?.kind !== "file") continue;
-    const digest = digestBytes(files.read(entry));
-    if (digestOfCode({ entry: digest, ...beside }) !== wanted) continue;
-    const bundles = current.bundles.map((bundle) => (bundle.path === current.entry ? { path: entry, digest } : bundle));
-    return { ...current, digest: wanted, listing, entry, bundles };
+export function linkPackages(files: FileSystem, names: Iterable<string>, from: string, folder: string): void {
+  for (const name of names) {
+    const installed = findInstalled(files, name, from);
+    // Only another package finds it, and still does.
+    if (installed === undefined) continue;
+    const link = join(folder, "node_modules", name);
+    files.makeFolder(dirname(link));
+    files.link(files.resolveLink(installed), link);
   }
-  return undefined;
+}
+
+function findInstalled(files: FileSystem, name: string, from: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const installed = join(folder, "node_modules", name);
+    if (files.stat(join(installed, "package.json")) !== undefined) return installed;
+    if (dirname(folder) === folder) return undefined;
+  }
 }

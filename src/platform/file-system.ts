@@ -21,6 +21,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeSync,
 } from "node:fs";
@@ -69,6 +70,8 @@ export interface FileSystem {
   setMode(path: string, mode: keyof typeof MODES): void;
   /** Sets the modification time of a file that is not empty to now, as the file system's clock has it. */
   touch(path: string): void;
+  /** Makes a link at `path`, where nothing is, to the folder `to`; both are absolute. */
+  link(to: string, path: string): void;
   /** Where a path leads when it is a link; the path itself where it is none, or leads nowhere. */
   resolveLink(path: string): string;
 }
@@ -199,6 +202,8 @@ export const nodeFileSystem: FileSystem = {
       closeSync(file);
     }
   },
+  // Windows lets everybody make a junction; elsewhere the word means nothing.
+  link: (to, path) => symlinkSync(to, path, "junction"),
   resolveLink(path) {
     try {
       return realpathSync(path);

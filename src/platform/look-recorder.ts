@@ -96,6 +96,10 @@ export function createLookRecorder(files: FileSystem): LookRecorder {
         change();
         files.touch(path);
       },
+      link(to, path) {
+        change();
+        files.link(to, path);
+      },
       // Where a link leads is not in the stat of the path that was asked about.
       resolveLink(path) {
         change();

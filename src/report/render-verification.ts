@@ -90,7 +90,7 @@ function tailOf(verified: StageVerification): string {
       const waived =
         verified.verdict === "differs" && verified.waived !== undefined ? [`let pass: ${verified.waived}`] : [];
       const because = [
-        ...(earlierCode === undefined ? [] : ["by the code that made it, which was edited since"]),
+        ...(earlierCode === undefined ? [] : ["by the code that made it, which is another one by now"]),
         ...(whole === undefined ? [] : [`run whole: ${whole}`]),
       ];
       return [what, formatDuration(durationMs), ...because, ...waived, ...elsewhere].join("; ");

@@ -58,6 +58,23 @@ test("what only a removed record referred to goes, and what is kept is whole", a
   expect(await puppets.plan(stages("1"), workspace)).toEqual({ a: "run", b: "pending" });
 });
 
+test("the code that made what is kept stays, and goes with the last trace that names it", async () => {
+  const first = await runKept("1", "01");
+  puppets.editCode("export const puppet", "globalThis.edited = true; export const puppet");
+  workspace = await puppets.workspace();
+  const kept = await runKept("2", "02");
+  expect(counts()).toEqual({});
+  rmSync(workspace.layout.run(first), { recursive: true });
+  const last = createRunStore(workspace).read(kept)!.stages;
+  const { fingerprint } = last[0]!;
+  const { ran } = workspace.traces.find(fingerprint!)[0]!.code;
+  // Of two stages a file and a listing each, and the code that both had.
+  expect(counts()).toEqual({ objects: 5, traces: 2 });
+  removeGarbage(workspace.files, find().garbage);
+  expect(await workspace.codeStore.inspect(ran!)).toBeUndefined();
+  expect(counts()).toEqual({});
+});
+
 test("of forced runs that gave the same result again the newest trace stays, and what is kept is whole", async () => {
   await runKept("1", "01");
   for (let again = 0; again < 3; again++) await puppets.run(stages("1"), { workspace, force: ["a"] });

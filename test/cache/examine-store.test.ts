@@ -60,7 +60,7 @@ async function expectRepaired(ran: readonly string[]): Promise<void> {
 
 test("a sound store is all right, and nothing in it is touched", async () => {
   const before = all("objects").map((path) => nodeFileSystem.stat(path));
-  expect(await examine()).toMatchObject({ findings: [], objects: 4, traces: 2, checkpoints: 0, quarantined: 0 });
+  expect(await examine()).toMatchObject({ findings: [], objects: 5, traces: 2, checkpoints: 0, quarantined: 0 });
   expect(all("objects").map((path) => nodeFileSystem.stat(path))).toEqual(before);
 });
 
@@ -124,6 +124,14 @@ describe("an object", () => {
     rmSync(await fileOf("b"));
     expect((await examine()).found).toEqual([expect.stringMatching(/^traces: names object \w{12}, which is lost$/)]);
     await expectRepaired(["b"]);
+  });
+
+  test("that is the code of a result can be lost: it goes, and the result stays", async () => {
+    const { records } = await runner.run(stages, { workspace });
+    const { ran } = workspace.traces.find(records[0]!.fingerprint!)[0]!.code;
+    appendFileSync(writable(workspace.layout.object(ran!.files[ran!.entry]!.digest)), "x");
+    expect((await examine()).found).toEqual(["objects: is not what its name says"]);
+    await expectRepaired([]);
   });
 
   test("that is a folder's listing counts as much as the files", async () => {

@@ -36,7 +36,7 @@ beforeEach(() => {
 afterEach(() => store.remove());
 
 function putUnreadable(): string {
-  const digest = store.objects.putText("some text");
+  const digest = store.objects.put("some text");
   unreadable = store.layout.object(digest);
   return digest;
 }
@@ -59,7 +59,7 @@ test("a copy that the disk broke off leaves no part of it", async () => {
 });
 
 test("a copy that cannot be written does not make a sound object damaged", async () => {
-  const digest = store.objects.putText("some text");
+  const digest = store.objects.put("some text");
   const to = join(store.root, "copy");
   unwritable = to;
   await expect(store.objects.copyOut(digest, 9, to, false)).rejects.toMatchObject({ code: "EIO" });

@@ -14,6 +14,7 @@ import { type DetailedStage, planRun } from "../../src/execute/plan.ts";
 import type { Resources } from "../../src/execute/token-pool.ts";
 import type { Workspace } from "../../src/execute/workspace.ts";
 import { buildStageGraph } from "../../src/graph/stage-graph.ts";
+import { digestOfCode } from "../../src/identity/code-library.ts";
 import { digestBytes } from "../../src/identity/digest.ts";
 import type { JsonObject, JsonValue } from "../../src/json.ts";
 import type { ExecutionSettings, InputSource, Pipeline, StageCatalogue } from "../../src/language/pipeline.ts";
@@ -124,6 +125,15 @@ export class PuppetRunner {
     writeFileSync(join(this.folder, "code", "puppet.mjs"), PUPPET);
   }
 
+  /** The code as it is from the next workspace on; nothing but the store has what it was. */
+  editCode(from: string, to: string): void {
+    const path = join(this.folder, "code", "puppet.mjs");
+    const before = readFileSync(path, "utf8");
+    const after = before.replace(from, to);
+    if (after === before) throw new Error(`the puppet has no ${from}`);
+    writeFileSync(path, after);
+  }
+
   async workspace(files: FileSystem = nodeFileSystem, machine: Machine = describeMachine()): Promise<Workspace> {
     const entry = join(this.folder, "code", "puppet.mjs");
     writeFileSync(
@@ -146,16 +156,17 @@ export class PuppetRunner {
       pid: process.pid,
       host: "here",
     });
-    const digest = digestBytes(readFileSync(entry));
+    const module = digestBytes(readFileSync(entry));
+    const digest = digestOfCode({ entry: module, assets: {} });
     const code = {
       digest,
       resolve: () => ({
         digest,
         packages: {},
-        listing: { modules: { puppet: digest } },
+        listing: { modules: { puppet: module } },
         entry,
         assets: {},
-        bundles: [{ path: entry, digest }],
+        bundles: [{ path: entry, digest: module, name: "puppet.mjs" }],
       }),
     };
     return { ...workspace, code };

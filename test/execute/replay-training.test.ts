@@ -70,6 +70,18 @@ describe("the step after which two trainings are apart", () => {
     if (shown === nudgeAt + 1) expect(probes.length).toBeLessThan(2 + Math.log2(STEPS));
   });
 
+  test("is found between what the code did before an edit and after it, and after another one", async () => {
+    const before = await train({});
+    runner.editCode("state.step === nudgeAt", "state.step === 12");
+    workspace = await runner.workspace();
+    const after = await train({});
+    runner.editCode("Math.fround(", "Math.fround(2 * ");
+    workspace = await runner.workspace();
+    const { causes, replay } = await part(before, after);
+    expect(causes).toMatchObject([{ class: "code", difference: { name: "puppet" } }]);
+    expect(replay!.replayed).toMatchObject(placeOf(12));
+  });
+
   test("is found from an earlier checkpoint where the one before the epoch is gone", async () => {
     const [before, after] = [await train({}), await train({ nudgeAt: 20 })];
     for (const [record] of [before, after]) {
@@ -109,16 +121,15 @@ describe("the search ends, and says why, where", () => {
     expect(replay!.replayed).toBeUndefined();
   });
 
-  test("the code of one of the two is another one by now", async () => {
+  test("the code of one of the two is another one by now, and the store has lost it", async () => {
     const before = await train({});
-    const { code } = workspace;
-    const resolve: typeof code.resolve = (...asked) => {
-      const modules = { puppet: "e".repeat(64) };
-      return { ...code.resolve(...asked), digest: "e".repeat(64), listing: { modules } };
-    };
-    const after = await train({ nudgeAt: 12 }, { code: { ...code, resolve } });
-    expect((await part(before, after)).replay!.stopped).toBe(
-      "the second cannot be executed again here: puppet was edited",
+    runner.editCode("state.step === nudgeAt", "state.step === 12");
+    workspace = await runner.workspace();
+    const after = await train({});
+    const { ran } = workspace.traces.find(before[0]!.fingerprint!)[0]!.code;
+    workspace.files.remove(workspace.layout.object(ran!.files[ran!.entry]!.digest));
+    expect((await part(before, after)).replay!.stopped).toMatch(
+      /^the first cannot be executed again here: puppet was edited, and of the code that it had object \w+ is missing/,
     );
   });
 

@@ -50,6 +50,12 @@ async function verify(
 }
 const verdictOf = async (...args: Parameters<typeof verify>): Promise<StageVerdict> => (await verify(...args)).verdict;
 
+let edits = 0;
+async function verdictAfterEdit(stages: Stages, name: string): Promise<StageVerdict> {
+  runner.editCode("export const puppet", `globalThis.edit${++edits} = true; export const puppet`);
+  return verdictOf(stages, name);
+}
+
 /** Every file under `artifacts/` but the memo, with its content and time. */
 function everything(folder = join(runner.folder, "artifacts")): Readonly<Record<string, string>> {
   const found: Record<string, string> = {};
@@ -111,25 +117,11 @@ describe("a stage that is verified", () => {
     expect(disagreeing).toBeUndefined();
   });
 
-  test("cannot be checked where its code, its input of the user's or what made its input is not what it was", async () => {
+  test("cannot be checked where its input of the user's or what made its input is not what it was", async () => {
     const path = join(runner.folder, "data.txt");
     writeFileSync(path, "one");
     const stages: Stages = { reads: { params: { text: "r" }, inputs: { data: path } }, ...chain() };
     await runner.run(stages);
-
-    const workspace = await runner.workspace();
-    const edited =
-      (resolve: Workspace["code"]["resolve"]): Workspace["code"]["resolve"] =>
-      (...asked) => ({
-        ...resolve(...asked),
-        digest: "0".repeat(64),
-        listing: { modules: { puppet: "0".repeat(64) } },
-      });
-    const code = { ...workspace.code, resolve: edited(workspace.code.resolve) };
-    expect(await verdictOf(stages, "second", { workspace: { ...workspace, code } })).toMatchObject({
-      verdict: "unchecked",
-      reason: "puppet was edited",
-    });
 
     writeFileSync(path, "two");
     expect(await verdictOf(stages, "reads")).toMatchObject({
@@ -139,6 +131,46 @@ describe("a stage that is verified", () => {
     expect(await verdictOf({ ...stages, second: { params: { text: "b" } } }, "second")).toMatchObject({
       verdict: "unchecked",
       reason: "its input from is not connected any more",
+    });
+  });
+
+  test("is run by the code that made it, whatever that was edited to", async () => {
+    await runner.run(chain());
+    runner.editCode('+ "/out.txt", (', '+ "/out.txt", "edited" + (');
+    const before = everything();
+    expect(await verdictOf(chain(), "second")).toMatchObject({ verdict: "identical", earlierCode: true });
+    expect(everything()).toEqual(before);
+    await runner.run(chain());
+    expect(runner.visible("second")).toBe("editedbfrom(editeda)");
+    expect(await verdictOf(chain(), "second")).not.toHaveProperty("earlierCode");
+  });
+
+  test("cannot be checked where the code that made it is lost, was never kept, or had another package", async () => {
+    const kept = await runner.workspace();
+    await runner.run(chain(), { workspace: kept });
+    const unable = { ...kept.codeStore, keep: () => undefined };
+    await runner.run({ alone: { params: { text: "c" } } }, { workspace: { ...kept, codeStore: unable } });
+    const alone = await verdictAfterEdit({ alone: { params: { text: "c" } } }, "alone");
+    expect(alone).toMatchObject({ verdict: "unchecked", reason: "puppet was edited" });
+
+    await runner.run(chain());
+    const workspace = await runner.workspace();
+    const newer: Workspace["code"]["resolve"] = (...asked) => ({
+      ...workspace.code.resolve(...asked),
+      digest: "0".repeat(64),
+      packages: { chess: "2.0.0" },
+    });
+    expect(
+      await verdictOf(chain(), "second", { workspace: { ...workspace, code: { ...workspace.code, resolve: newer } } }),
+    ).toMatchObject({ verdict: "unchecked", reason: expect.stringMatching(/^package chess /) });
+
+    const { code } = workspace.traces.find(readLastRun(workspace, runner.pipeline(chain()))!.stages.second!)[0]!;
+    workspace.files.remove(workspace.layout.object(code.ran!.files[code.ran!.entry]!.digest));
+    expect(await verdictAfterEdit(chain(), "second")).toMatchObject({
+      verdict: "unchecked",
+      reason: expect.stringMatching(
+        /^puppet was edited, and of the code that it had object \w{12} is missing from the/,
+      ),
     });
   });
 

@@ -36,6 +36,7 @@ const calls: Record<keyof FileSystem, (files: FileSystem) => unknown> = {
   remove: (files) => files.remove(file),
   setMode: (files) => files.setMode(file, "read-only"),
   touch: (files) => files.touch(file),
+  link: (files) => files.link(folder, join(folder, "link")),
   resolveLink: (files) => files.resolveLink(file),
 };
 

@@ -93,6 +93,7 @@ export function createDyingDisk(disk: MemoryDisk, { death, beforeCopy }: Fate): 
         },
         (share, from, to) => tornFile(share, to, disk.read(from)),
       ),
+      link: change((to, path) => disk.link(to, path)),
       rename: change((from, to) => disk.rename(from, to)),
       remove: change(
         (path) => disk.remove(path),

@@ -136,6 +136,11 @@ export class MemoryDisk implements FileSystem {
     this.#change(node, node.bytes);
   }
 
+  /** There are file systems that have none. */
+  link(_to: string, path: string): void {
+    throw refusal("EPERM", path);
+  }
+
   resolveLink(path: string): string {
     return path;
   }

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { createArtifactStore } from "../../src/cache/artifact-store.ts";
 import { createCheckpointStore } from "../../src/cache/checkpoint-store.ts";
+import { createCodeStore } from "../../src/cache/code-store.ts";
 import { createLedger } from "../../src/cache/ledger.ts";
 import { createLocks } from "../../src/cache/locks.ts";
 import { createObjectStore } from "../../src/cache/object-store.ts";
@@ -246,7 +247,8 @@ export class SimulatedProject {
       tmp: layout.temporary,
       nowNs: () => disk.nowNs,
     });
-    const artifacts = createArtifactStore(files, createObjectStore(files, layout, memo));
+    const objects = createObjectStore(files, layout, memo);
+    const artifacts = createArtifactStore(files, objects);
     return {
       files,
       looks,
@@ -255,6 +257,7 @@ export class SimulatedProject {
       layout,
       memo,
       artifacts,
+      codeStore: createCodeStore(files, layout, objects),
       traces: createTraceStore(files, layout),
       ledger: createLedger(files, layout),
       checkpoints: createCheckpointStore(files, layout, artifacts),
@@ -274,7 +277,7 @@ export class SimulatedProject {
           const path = codePath(type);
           const digest = digestBytes(process.read(path));
           const listing = { modules: { [type]: digest } };
-          return { digest, packages: {}, listing, entry: path, assets: {}, bundles: [{ path, digest }] };
+          return { digest, packages: {}, listing, entry: path, assets: {}, bundles: [{ path, digest, name: type }] };
         },
       },
       catalogue,
