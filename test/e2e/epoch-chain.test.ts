@@ -1,11 +1,11 @@
 /** Training as a chain of epochs, with the real program: what is shared is trained once, and the plan says so before. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Project, RunResult } from "./project.ts";
-import { createTinyProject } from "./tiny-pipeline.ts";
+import { createSmallProject } from "./tiny-pipeline.ts";
 
 let project: Project;
 beforeEach(async () => {
-  project = await createTinyProject();
+  project = await createSmallProject();
 });
 afterEach(() => project.remove());
 

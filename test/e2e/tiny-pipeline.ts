@@ -56,3 +56,13 @@ export async function createTinyProject(program?: string): Promise<Project> {
 export function stagesThat(outcomes: Readonly<Record<string, string>>, outcome: string): readonly string[] {
   return Object.keys(outcomes).filter((stage) => outcomes[stage] === outcome);
 }
+
+/** The same with a network of 26,000 weights, on images of 32 pixels: where many epochs are trained and kept. */
+export async function createSmallProject(): Promise<Project> {
+  const project = await createTinyProject();
+  const edit = (from: string, to: string) => project.edit("pipelines/tiny.yaml", from, to);
+  edit("block: basic, layers: [1, 1, 1, 1]", "architecture: resnet9, width: 4");
+  edit("train: [{ resize: 14 }, { randomCrop: 12 }", "train: [{ resize: 36 }, { randomCrop: 32 }");
+  edit("eval: [{ resize: 14 }, { centerCrop: 12 }]", "eval: [{ resize: 32 }]");
+  return project;
+}
