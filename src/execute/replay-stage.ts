@@ -7,12 +7,14 @@
 import { dirname } from "node:path";
 import { type ArtifactPaths, openArtifact } from "../cache/artifact-store.ts";
 import type { CheckpointStore } from "../cache/checkpoint-store.ts";
+import { DamagedObject } from "../cache/object-store.ts";
 import { createOverlayStore, type OverlayStore } from "../cache/overlay-store.ts";
 import type { Stretch } from "../contract.ts";
 import { linkPackages, openStoredCode } from "../identity/stored-code.ts";
 import { canonicalJson, type JsonValue } from "../json.ts";
+import { isRefusal } from "../platform/file-system.ts";
 import { type ExecuteStageResult, executeStage } from "./execute-stage.ts";
-import type { RecordedStage } from "./recorded-stage.ts";
+import { NotReplayable, type RecordedStage } from "./recorded-stage.ts";
 import type { StageKey } from "./stage-key.ts";
 import type { WorkerNews } from "./worker-protocol.ts";
 import type { Workspace } from "./workspace.ts";
@@ -56,6 +58,7 @@ export async function withOverlay<T>(
   }
 }
 
+/** Throws `NotReplayable` where the code that it had cannot be laid out. */
 export async function replayStage(
   workspace: Workspace,
   overlay: OverlayStore,
@@ -111,9 +114,14 @@ async function placeCode(
   const { code: digest, packages } = key.manifest;
   const folder = layout.scratch(`code-${digest.slice(0, 16)}`);
   if (files.stat(folder) === undefined) {
-    await codeStore.layOut(earlierCode, folder);
     const current = code.resolve(stage.module ?? stage.type, key.engine?.name);
-    linkPackages(files, Object.keys(packages), dirname(current.engine ?? current.entry), folder);
+    try {
+      await codeStore.layOut(earlierCode, folder);
+      linkPackages(files, Object.keys(packages), dirname(current.engine ?? current.entry), folder);
+    } catch (error) {
+      if (!(error instanceof DamagedObject || isRefusal(error))) throw error;
+      throw new NotReplayable(`the code that it had cannot be laid out: ${(error as Error).message}`);
+    }
   }
   return { ...key, resolved: openStoredCode(earlierCode, folder, { packages, listing: key.code }) };
 }

@@ -68,7 +68,7 @@ async function search(
     const replayed = await findStep(workspace, request, sides, [a, b], { epoch, latest, perEpoch });
     return { ...found, replayed };
   } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
+    if (!(error instanceof Stopped || error instanceof NotReplayable)) throw error;
     return { ...found, stopped: error.message };
   }
 }

@@ -38,16 +38,22 @@ export interface VerifiedResult {
 export async function verifyStage(workspace: Workspace, request: VerifyStageRequest): Promise<VerifiedResult> {
   const [newest] = request.traces;
   if (newest === undefined) throw new Error(`stage ${request.stage.name} is verified without a trace`);
-  let recorded: RecordedStage;
   try {
-    recorded = await openRecordedStage(workspace, { ...request, trace: newest });
+    return await verifyRecorded(workspace, request, await openRecordedStage(workspace, { ...request, trace: newest }));
   } catch (error) {
     if (!(error instanceof NotReplayable)) throw error;
     const { message: reason, help } = error;
     return { trace: newest, verdict: { verdict: "unchecked", reason, ...(help === undefined ? {} : { help }) } };
   }
+}
+
+async function verifyRecorded(
+  workspace: Workspace,
+  request: VerifyStageRequest,
+  recorded: RecordedStage,
+): Promise<VerifiedResult> {
   const here = recorded.key.platformClass;
-  const trace = request.traces.find(({ platformClass }) => platformClass === here) ?? newest;
+  const trace = request.traces.find(({ platformClass }) => platformClass === here) ?? request.traces[0]!;
   const drawn = await drawStretch(workspace, recorded, request.draw);
   const verify = async (overlay: OverlayStore): Promise<VerifiedResult> => {
     const parts = { recorded, trace, overlay };

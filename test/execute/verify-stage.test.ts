@@ -1,5 +1,5 @@
 /** A stage run again as it was: what is equal, what is not, what cannot be known; and nothing in the store moves by it. */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -143,6 +143,34 @@ describe("a stage that is verified", () => {
     await runner.run(chain());
     expect(runner.visible("second")).toBe("editedbfrom(editeda)");
     expect(await verdictOf(chain(), "second")).not.toHaveProperty("earlierCode");
+  });
+
+  test("cannot be checked where the code that made it cannot find its packages, for want of links", async () => {
+    const chess = join(runner.folder, "node_modules", "chess");
+    mkdirSync(chess, { recursive: true });
+    writeFileSync(join(chess, "package.json"), "{}");
+    const withChess = async (): Promise<Workspace> => {
+      const workspace = await runner.workspace();
+      const { code } = workspace;
+      const resolve: typeof code.resolve = (...asked) => ({ ...code.resolve(...asked), packages: { chess: "1.0.0" } });
+      return { ...workspace, code: { ...code, resolve } };
+    };
+    await runner.run(chain(), { workspace: await withChess() });
+    runner.editCode("export const puppet", "globalThis.edited = true; export const puppet");
+    const workspace = await withChess();
+    expect(await verdictOf(chain(), "second", { workspace })).toMatchObject({
+      verdict: "identical",
+      earlierCode: true,
+    });
+    const link = () => {
+      throw Object.assign(new Error("EPERM: no links here"), { code: "EPERM" });
+    };
+    const files = { ...workspace.files, link };
+    expect(await verdictOf(chain(), "second", { workspace: { ...workspace, files } })).toMatchObject({
+      verdict: "unchecked",
+      reason: "the code that it had cannot be laid out: EPERM: no links here",
+    });
+    expect(readdirSync(join(runner.folder, "artifacts")).sort()).toEqual([".store", "puppets"]);
   });
 
   test("cannot be checked where the code that made it is lost, was never kept, or had another package", async () => {
