@@ -135,7 +135,8 @@ export function createObjectStore(files: FileSystem, layout: StoreLayout, memo: 
     put(content) {
       const digest = digestBytes(content);
       const path = layout.temporary();
-      files.writeNew(path, content);
+      // Sealing flushes it.
+      files.writeNew(path, content, { flush: false });
       takeIn({ path, digest, stat: seal(path) });
       return digest;
     },

@@ -5,6 +5,7 @@ import type { ResolvedEngine } from "../execute/engine-port.ts";
 import { pipelineFolderName } from "../execute/last-run.ts";
 import { createNondeterminismMarker } from "../execute/nondeterminism.ts";
 import { type DetailedStage, planRun } from "../execute/plan.ts";
+import type { Resources } from "../execute/token-pool.ts";
 import type { Workspace } from "../execute/workspace.ts";
 import { isRefusal } from "../platform/file-system.ts";
 import type { RunRecord, StageRecord, SweepRecord } from "../record.ts";
@@ -85,7 +86,12 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
   const request = { ...opened, stages: range.stages, engines, force };
   const planned = await planRun(workspace, request);
   const planMs = app.nowMs() - startMs;
-  const plan = await estimateStages(pipeline, engines, workspace, planned, () => resourcesOf(app, options.jobs));
+  let resources: Promise<Resources> | undefined;
+  const askResources = () => {
+    resources ??= resourcesOf(app, options.jobs);
+    return resources;
+  };
+  const plan = await estimateStages(pipeline, engines, workspace, planned, askResources);
   refuseUndone(plan, range, options, opened);
   if (options.dryRun) {
     printPlan(app, pipeline, await nameCauses(workspace, opened, engines, plan), options.json);
@@ -114,7 +120,7 @@ export async function runPipeline(app: App, given: OpenedPipeline, options: RunO
     if (!nothingToDo) announceLongRun(app, opened, plan, options);
     const records = nothingToDo
       ? freshRecords(plan, opened)
-      : await execute(app, workspace, opened, { runId, engines, force, plan, options, emit });
+      : await execute(app, workspace, opened, { runId, engines, force, plan, options, askResources, emit });
     const record: RunRecord = {
       format: "tfpipe/run/1",
       id: runId,
@@ -149,6 +155,7 @@ interface Execution {
   readonly force: ReadonlySet<string>;
   readonly plan: readonly DetailedStage[];
   readonly options: RunOptions;
+  readonly askResources: () => Promise<Resources>;
   readonly emit: (event: RunEvent) => void;
 }
 
@@ -169,14 +176,18 @@ async function execute(
     plan: execution.plan,
     engines: execution.engines,
     force: execution.force,
-    capacity: await resourcesOf(app, execution.options.jobs),
+    capacity: await execution.askResources(),
     keepGoing: execution.options.keepGoing,
     runId: execution.runId,
     worker: app.worker,
     environment: app.environment,
     signal: app.interrupts.stop,
     killSignal: app.interrupts.kill,
-    emit: (event) => execution.emit(event.type === "stage-finished" ? { ...event, record: mark(event.record) } : event),
+    emit(event) {
+      if (event.type !== "stage-finished") return execution.emit(event);
+      const record = mark(event.record);
+      execution.emit(record === event.record ? event : { ...event, record });
+    },
   });
   // Needed at the end, and stages leave this process time until then.
   loadReport();

@@ -160,13 +160,14 @@ class Run {
 
   /** Before the first write. While a run has one, nothing is collected. */
   async #takeLease(): Promise<void> {
-    const { locks, clock } = this.#workspace;
+    const { files, layout, locks, clock } = this.#workspace;
     const { runId, signal } = this.#request;
     try {
       dropDeadLocks(this.#workspace);
       const lease = locks.tryLease(runId);
       if ("release" in lease) this.#lease = lease;
-      for (let waited = false; !signal.aborted; waited = true) {
+      // A collector has its lock before it looks for leases, and ours is there before we look: one of the two sees the other.
+      for (let waited = false; files.stat(layout.collector) !== undefined && !signal.aborted; waited = true) {
         const collector = locks.tryCollect();
         if ("release" in collector) return collector.release();
         if (!waited)

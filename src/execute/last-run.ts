@@ -1,7 +1,6 @@
 /** Which fingerprint each stage of a pipeline had when it last succeeded, per profile: what `why` compares with. */
 import { replaceFile } from "../cache/store-layout.ts";
 import { digestBytes } from "../identity/digest.ts";
-import { canonicalJson } from "../json.ts";
 import type { Pipeline } from "../language/pipeline.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -40,12 +39,18 @@ export function writeLastRun(
   fingerprints: ReadonlyMap<string, string>,
 ): void {
   const before = readLastRun({ files, layout }, pipeline);
-  const last: LastRun = {
+  const last: Omit<LastRun, "stages"> = {
     format: "tfpipe/last/1",
     ...(runId === undefined ? runOf(before) : { runId, runDigest: digestOfRun(fingerprints) }),
-    stages: { ...before?.stages, ...Object.fromEntries(fingerprints) },
   };
-  replaceFile(files, layout, layout.last(pipelineFolderName(pipeline)), JSON.stringify(last));
+  const stages = new Map([...Object.entries(before?.stages ?? {}), ...fingerprints]);
+  const text = `${JSON.stringify(last).slice(0, -1)},"stages":${mapJson(stages)}}`;
+  replaceFile(files, layout, layout.last(pipelineFolderName(pipeline)), text);
+}
+
+/** As JSON of the object that has these keys; an object of thousands would take long to make. */
+function mapJson(map: ReadonlyMap<string, string>): string {
+  return `{${[...map].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",")}}`;
 }
 
 function runOf(last: LastRun | undefined): Pick<LastRun, "runId" | "runDigest"> {
@@ -55,5 +60,6 @@ function runOf(last: LastRun | undefined): Pick<LastRun, "runId" | "runDigest"> 
 
 /** Of the fingerprints that a run's stages had. */
 export function digestOfRun(fingerprints: ReadonlyMap<string, string>): string {
-  return digestBytes(canonicalJson(Object.fromEntries(fingerprints)));
+  const inOrder = [...fingerprints].sort(([a], [b]) => (a < b ? -1 : 1));
+  return digestBytes(JSON.stringify(inOrder));
 }

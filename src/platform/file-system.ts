@@ -51,8 +51,8 @@ export interface FileSystem {
   /** Its sha256, computed beside the program's own thread; undefined where it is too small for that to pay. */
   digestBeside?(path: string): Promise<string> | undefined;
   makeFolder(folder: string): void;
-  /** Creates `path`, writes and flushes it. Fails where it exists. */
-  writeNew(path: string, bytes: Uint8Array | string): void;
+  /** Creates `path`, writes and flushes it. Fails where it exists. `flush: false`: what a loss of power may take. */
+  writeNew(path: string, bytes: Uint8Array | string, options?: { readonly flush: false }): void;
   /** Adds to a log; not flushed. */
   append(path: string, text: string): void;
   /** Flushes a file that something else wrote. */
@@ -144,13 +144,13 @@ export const nodeFileSystem: FileSystem = {
   makeFolder(folder) {
     mkdirSync(folder, { recursive: true });
   },
-  writeNew(path, bytes) {
+  writeNew(path, bytes, options) {
     const buffer = typeof bytes === "string" ? Buffer.from(bytes, "utf8") : bytes;
     const file = openSync(path, "wx");
     let whole = false;
     try {
       for (let done = 0; done < buffer.length; ) done += writeSync(file, buffer, done);
-      fsyncSync(file);
+      if (options === undefined) fsyncSync(file);
       whole = true;
     } finally {
       closeSync(file);

@@ -64,9 +64,9 @@ export function createLookRecorder(files: FileSystem): LookRecorder {
         change();
         files.makeFolder(folder);
       },
-      writeNew(path, bytes) {
+      writeNew(path, bytes, options) {
         change();
-        files.writeNew(path, bytes);
+        files.writeNew(path, bytes, options);
       },
       append(path, text) {
         change();

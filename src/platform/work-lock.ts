@@ -54,7 +54,8 @@ export function tryLock(parts: LockParts, path: string): HeldLock | { readonly h
   const text = JSON.stringify({ ...self, token: randomUUID() });
   for (;;) {
     try {
-      files.writeNew(path, text);
+      // Nobody holds a lock any more after a loss of power.
+      files.writeNew(path, text, { flush: false });
       return hold(parts, path, text);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
