@@ -144,7 +144,13 @@ const QUOTED = /^"(?:[^"\\]|\\.)*"/;
 
 function readWord(text: string): JsonValue {
   const isJson = /^["[{]/.test(text) || NUMBER.test(text) || RESERVED.test(text);
-  return isJson ? (JSON.parse(text) as JsonValue) : text;
+  return isJson ? (JSON.parse(text, finite) as JsonValue) : text;
+}
+
+/** `1e999` is a number of JSON, and none that was ever written. */
+function finite(_key: string, value: JsonValue): JsonValue {
+  if (typeof value === "number" && !Number.isFinite(value)) throw new RangeError("not a number that JSON can hold");
+  return value;
 }
 
 /** Undefined where something is missing or of another form. What a lock does not have is passed over. */

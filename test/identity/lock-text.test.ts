@@ -102,6 +102,25 @@ describe("the text of a lock", () => {
     );
   });
 
+  test("is not read where a number is beyond what a number can be, alone or within a param", () => {
+    const digest = "a".repeat(64);
+    const outputs = { out: { kind: "file", digest, sizeBytes: 1 } };
+    const key = { uses: "train", code: digest, modules: {}, packages: {}, params: { sizes: "[1,[2]]" }, numerics: {} };
+    const rest = { env: {}, tools: {}, command: {}, inputs: {}, outputs: ["out"] };
+    const locked = { fingerprint: digest, outputs, metrics: { loss: 0.5 }, machine: "m", sources: {} };
+    const stages = { train: { ...locked, key: { ...key, ...rest } } };
+    const text = renderLock({ pipeline: "one", results: [{ profiles: [], stages }] });
+    expect(readLock(text)).toBeDefined();
+    for (const [from, to] of [
+      ["loss: 0.5", "loss: 5e999"],
+      ["[1,[2]]", "[1,[2e999]]"],
+    ] as const) {
+      const edited = text.replace(from, to);
+      expect(edited).not.toBe(text);
+      expect(readLock(edited)).toBeUndefined();
+    }
+  });
+
   test("is not read where it is not exactly what is written", () => {
     assert(
       property(lock, integer({ min: 0 }), string({ minLength: 1, maxLength: 3 }), (one, where, what) => {
