@@ -5,6 +5,7 @@
  *   train     of a matrix: the instance with the reader's own values, so the reader needs its axes
  *   train@*   every instance
  */
+
 import type { InputPort, OutputPort, StageDefinition } from "../contract.ts";
 import { quote } from "../diagnostics/catalog.ts";
 import { type DiagnosticNote, diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
@@ -16,6 +17,7 @@ import type { ParsedSource, StageReference } from "./input-source.ts";
 import type { LocatedMap } from "./located.ts";
 import type { EngineSetting, ExecutionSettings, InputSource, InstanceSource, ShellCommand } from "./pipeline.ts";
 import type { RawStage } from "./pipeline-shape.ts";
+import { badName, isPlainName } from "./plain-name.ts";
 
 /** An instance of a stage between raw and whole. What its own mistakes made unknown is absent. */
 export interface StageDraft {
@@ -89,9 +91,8 @@ export function connectStage(draft: StageDraft, around: Surroundings, report: Re
         known: listed,
       };
       problem(diagnose("language/unknown-input", words, input.keySpan));
-    } else if (!INPUT_NAME.test(name)) {
-      const rule = "an input's name starts with a letter and goes on with letters, digits, _ and -";
-      problem(diagnose("language/bad-name", { what: "an input's name", name, rule }, input.keySpan));
+    } else if (!isPlainName(name)) {
+      problem(badName("an input", name, input.keySpan));
     } else {
       const source = connectInput(draft, name, input, port, around, problem);
       if (source === undefined) sound = false;
@@ -117,8 +118,6 @@ export function connectStage(draft: StageDraft, around: Surroundings, report: Re
   });
   return { inputs, after: [...new Set(after)], sound };
 }
-
-const INPUT_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
 /** Where a reference is, and as what it was written. */
 interface ReferencePlace {

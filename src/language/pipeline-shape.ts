@@ -11,6 +11,7 @@ import { isJsonObject } from "../json.ts";
 import { isNull, type Located, type LocatedEntry, type LocatedMap } from "./located.ts";
 import { describeValue } from "./merge.ts";
 import type { StageType } from "./pipeline.ts";
+import { badName, isPlainName } from "./plain-name.ts";
 
 export const PIPELINE_KEYS = ["name", "include", "params", "env", "matrix", "engine", "stages", "profiles"] as const;
 export const PROFILE_KEYS = ["params", "env", "matrix", "engine", "stages"] as const;
@@ -23,8 +24,6 @@ export const USES_KEYS = ["uses", "inputs", "with", "engine", ...COMMON_KEYS] as
 export const RUN_KEYS = ["run", "inputs", "outputs", "shell", "folder", "tools", ...COMMON_KEYS] as const;
 export const STAGE_KEYS = [...new Set([...USES_KEYS, ...RUN_KEYS])];
 
-const STAGE_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
-const STAGE_NAME_RULE = "a stage's name starts with a letter and goes on with letters, digits, _ and -";
 const PIPELINE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const PIPELINE_NAME_RULE =
   "a pipeline's name starts with a letter or digit and goes on with letters, digits, ., _ and -";
@@ -152,9 +151,7 @@ function readStages(root: LocatedMap, findType: FindStageType, report: ReportDia
   const stages: RawStage[] = [];
   const seen = new Map<string, { readonly name: string; readonly span: Span }>();
   for (const [name, stage] of map.entries) {
-    if (!STAGE_NAME.test(name)) {
-      report(diagnose("language/bad-name", { what: "a stage's name", name, rule: STAGE_NAME_RULE }, stage.keySpan));
-    }
+    if (!isPlainName(name)) report(badName("a stage", name, stage.keySpan));
     // Results lie in folders by stage name, and some file systems do not tell cases apart.
     const other = seen.get(name.toLowerCase());
     if (other !== undefined) {

@@ -2,6 +2,7 @@
  * A stage's `run`: what the shell is given. `${params.x}` and its like become names of environment variables, so that no
  * value is ever read as a piece of the command; `$VAR` and `$(...)` stay the shell's; `$${` stands for `${`.
  */
+
 import { quote } from "../diagnostics/catalog.ts";
 import { diagnose, type ReportDiagnostic } from "../diagnostics/diagnostic.ts";
 import type { Span } from "../diagnostics/span.ts";
@@ -13,9 +14,9 @@ import { type Located, type LocatedEntry, toJson } from "./located.ts";
 import { describeValue } from "./merge.ts";
 import type { ShellCommand } from "./pipeline.ts";
 import { type RawShell, type RawStage, SHELL_TYPE, wrongType } from "./pipeline-shape.ts";
+import { badName, isPlainName } from "./plain-name.ts";
 
 const REFERENCE = /\$\$\{|\$\{(params|matrix|env|inputs|outputs)\.([^}\n]*)(\}?)/g;
-const PORT_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 const LONGEST_COMMAND = 100_000;
 const MOST_OUTPUTS = 1_000;
 
@@ -156,10 +157,7 @@ function readOutputs(
   }
   const taken: { readonly name: string; readonly path: string; readonly span: Span }[] = [];
   for (const [name, { keySpan, value }] of shell.outputs) {
-    if (!PORT_NAME.test(name)) {
-      const rule = "an output's name starts with a letter and goes on with letters, digits, _ and -";
-      problem(diagnose("language/bad-name", { what: "an output's name", name, rule }, keySpan));
-    }
+    if (!isPlainName(name)) problem(badName("an output", name, keySpan));
     const node = context.resolve(value);
     if (node === undefined) continue;
     if (node.kind !== "scalar" || typeof node.value !== "string") {

@@ -30,7 +30,7 @@ const word = oneof(
   ...["true", "null", "1e3", "0x1f", ".5", "-", "---", "#", "a: b", "~", "12", " x ", "", '"', "é", "\u2028"].map(
     (text) => constant(text),
   ),
-).filter((text) => text !== "__proto__" && text !== "<<");
+).filter((text) => !(text in Object.prototype) && text !== "<<");
 const words = dictionary(word, word, { maxKeys: 4 });
 const digests = dictionary(word, digest, { maxKeys: 3 });
 const number = double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !Object.is(value, -0));

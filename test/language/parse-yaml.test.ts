@@ -141,11 +141,15 @@ describe("a hostile text is refused, quickly and without harm", () => {
     expect(diagnostics.map(({ code }) => code)).toEqual(["language/too-large"]);
   });
 
-  test("names of objects' own members are names like any other", () => {
+  test("names of objects' own members are names like any other, but of no stage, input or output", () => {
     const { diagnostics } = load(
-      "name: x\nenv: [constructor]\nparams: { toString: 1 }\nstages:\n  constructor: { run: 'x ${params.toString}', inputs: { hasOwnProperty: valueOf }, outputs: { toString: a } }\n",
+      "name: x\nenv: [constructor]\nparams: { toString: 1 }\nstages:\n  a: { run: 'x ${params.toString}', inputs: { b: valueOf }, outputs: { c: a } }\n",
     );
     expect(diagnostics.map(({ code }) => code)).toEqual(["language/unset-environment", "language/unknown-stage"]);
+    const names = load(
+      "name: x\nstages:\n  constructor: { run: 'x', inputs: { valueOf: ./a }, outputs: { toString: a } }\n",
+    );
+    expect(names.diagnostics.map(({ code }) => code)).toEqual(Array(3).fill("language/bad-name"));
   });
 
   test("no text makes it throw", () => {
