@@ -15,17 +15,11 @@ export interface ForeseenTraining {
   readonly checkpoints: Pick<CheckpointStore, "find">;
 }
 
-/** `text` is a clause: `resumes after epoch 10: trains 5 of 15`; `makes` are the links that are left to train, `needs` those it goes on from. */
-export async function foreseeTraining({ settings, batchesPerEpoch, checkpoints }: ForeseenTraining): Promise<{
-  readonly text: string;
-  readonly found: boolean;
-  readonly makes?: readonly JsonValue[];
-  readonly needs?: readonly JsonValue[];
-}> {
+/** The links of a training, the newest that is there, and whether it had enough by then. */
+export async function findForeseen({ settings, batchesPerEpoch, checkpoints }: ForeseenTraining) {
   const { epochs, accumulateSteps, schedule, optimizer, earlyStop, select } = settings;
   const length = { epochs, stepsPerEpoch: stepsPerEpoch(batchesPerEpoch, accumulateSteps) };
   const chain = epochChain(schedule, optimizer.learningRate, length);
-  const linksAfter = (done: number) => Array.from({ length: epochs - done }, (_, i) => chain.link(done + 1 + i));
   const found = await findResumePoint({
     chain,
     checkpoints,
@@ -35,13 +29,28 @@ export async function foreseeTraining({ settings, batchesPerEpoch, checkpoints }
     wantBest: select === "best",
     accept: () => undefined,
   });
+  const hasStopped =
+    found !== undefined &&
+    earlyStopEpoch(earlyStop, { ...found.state, iterationsPerEpoch: batchesPerEpoch }) !== undefined;
+  return { chain, found, hasStopped };
+}
+
+/** `text` is a clause: `resumes after epoch 10: trains 5 of 15`; `makes` are the links that are left to train, `needs` those it goes on from. */
+export async function foreseeTraining(training: ForeseenTraining): Promise<{
+  readonly text: string;
+  readonly found: boolean;
+  readonly makes?: readonly JsonValue[];
+  readonly needs?: readonly JsonValue[];
+}> {
+  const { batchesPerEpoch, settings } = training;
+  const { epochs, earlyStop, select } = settings;
+  const { chain, found, hasStopped } = await findForeseen(training);
+  const linksAfter = (done: number) => Array.from({ length: epochs - done }, (_, i) => chain.link(done + 1 + i));
   if (found === undefined)
     return { text: `no epoch of it is in the store: trains all ${epochs}`, found: false, makes: linksAfter(0) };
   const { state } = found;
   const done = state.epochs.length;
-  const ended =
-    done === epochs || earlyStopEpoch(earlyStop, { ...state, iterationsPerEpoch: batchesPerEpoch }) !== undefined;
-  if (ended) {
+  if (done === epochs || hasStopped) {
     const its = done === 1 ? "its one epoch is" : `its ${done} epochs are`;
     return { text: `${its} in the store: trains none`, found: true };
   }

@@ -3,11 +3,8 @@
  * verified, and two trainings can be replayed from where they were still equal.
  */
 import type { JsonValue } from "../../json.ts";
-import { stepsPerEpoch } from "../optim/optimizer-step.ts";
-import { epochChain } from "./epoch-chain.ts";
-import type { ForeseenTraining } from "./foresee-training.ts";
-import { bestEpoch, earlyStopEpoch } from "./history.ts";
-import { findResumePoint } from "./resume-point.ts";
+import { type ForeseenTraining, findForeseen } from "./foresee-training.ts";
+import { bestEpoch } from "./history.ts";
 
 export interface TrainingStretch {
   readonly name: string;
@@ -19,28 +16,11 @@ export interface TrainingStretch {
 }
 
 /** Epochs up to the last one that there is a link of, and the next, if the training has one. */
-export async function trainingStretches({
-  settings,
-  batchesPerEpoch,
-  checkpoints,
-}: ForeseenTraining): Promise<readonly TrainingStretch[]> {
-  const { epochs, accumulateSteps, schedule, optimizer, earlyStop, select } = settings;
-  const length = { epochs, stepsPerEpoch: stepsPerEpoch(batchesPerEpoch, accumulateSteps) };
-  const chain = epochChain(schedule, optimizer.learningRate, length);
+export async function trainingStretches(training: ForeseenTraining): Promise<readonly TrainingStretch[]> {
+  const { epochs, select } = training.settings;
+  const { chain, found, hasStopped } = await findForeseen(training);
   const wantBest = select === "best";
-  const found = await findResumePoint({
-    chain,
-    checkpoints,
-    epochs,
-    iterationsPerEpoch: batchesPerEpoch,
-    earlyStop,
-    wantBest,
-    accept: () => undefined,
-  });
   const records = found?.state.epochs ?? [];
-  const hasStopped =
-    found !== undefined &&
-    earlyStopEpoch(earlyStop, { ...found.state, iterationsPerEpoch: batchesPerEpoch }) !== undefined;
   const last = hasStopped ? records.length : Math.min(epochs, records.length + 1);
   return Array.from({ length: last }, (_, before) => {
     const best = wantBest ? bestEpoch(records.slice(0, before)) : 0;
@@ -49,7 +29,7 @@ export async function trainingStretches({
       name: `epoch ${before + 1}`,
       needs: needed.map((epoch) => chain.link(epoch)),
       to: chain.link(before + 1),
-      done: (before + 1) * batchesPerEpoch,
+      done: (before + 1) * training.batchesPerEpoch,
     };
   });
 }
